@@ -3,14 +3,14 @@ import { defineConfig } from 'tsup'
 // One build for both module systems. `splitting` is on for CJS too: without it each subpath
 // would carry its own copy of PagekeepError.
 export default defineConfig({
-  entry: [
-    'src/index.ts',
-    'src/stores/disk.ts',
-    'src/stores/memory.ts',
-    'src/stores/keyv.ts',
-    'src/invalidators/postgres.ts',
-    'src/testing.ts',
-  ],
+  entry: {
+    index: 'src/index.ts',
+    'stores/disk': 'src/stores/disk/index.ts',
+    'stores/memory': 'src/stores/memory.ts',
+    'stores/keyv': 'src/stores/keyv/index.ts',
+    'invalidators/postgres': 'src/invalidators/postgres/index.ts',
+    testing: 'src/testing/index.ts',
+  },
   format: ['esm', 'cjs'],
   target: 'node20',
   dts: { compilerOptions: { ignoreDeprecations: '6.0' } },

@@ -3,16 +3,25 @@ import { defineConfig } from 'vitest/config'
 
 const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url))
 
+// Tests and examples import the package by its public names, from source.
+const frontDoors: Record<string, string> = {
+  pagekeep: 'index.ts',
+  'pagekeep/stores/disk': 'stores/disk/index.ts',
+  'pagekeep/stores/memory': 'stores/memory.ts',
+  'pagekeep/stores/keyv': 'stores/keyv/index.ts',
+  'pagekeep/invalidators/postgres': 'invalidators/postgres/index.ts',
+  'pagekeep/testing': 'testing/index.ts',
+}
+
 export default defineConfig({
   resolve: {
-    alias: [
-      { find: /^pagekeep$/, replacement: source('index.ts') },
-      { find: /^pagekeep\/(.+)$/, replacement: source('$1.ts') },
-    ],
+    alias: Object.entries(frontDoors).map(([name, path]) => ({
+      find: new RegExp(`^${name}$`),
+      replacement: source(path),
+    })),
   },
   test: {
     include: ['test/**/*.test.ts'],
-    globalSetup: [],
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

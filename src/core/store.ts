@@ -1,0 +1,120 @@
+/**
+ * The port behind which pages are kept. Everything that needs atomicity lies behind
+ * `begin` / `publish` / `evict`, so that each store keeps the promises with what it has.
+ *
+ * The sentences below are promises: the contract suite (`pagekeep/testing`) has a test for each.
+ * A store may answer at once or with a promise; the cache takes either.
+ */
+import type { Selector } from './selector.js'
+
+export type Awaitable<T> = T | Promise<T>
+
+/** What a render makes: text (kept as UTF-8) or bytes. */
+export type PageBody = string | Uint8Array
+
+/** A page as it is handed to a store. */
+export interface NewPage {
+  readonly body: PageBody
+  /** What the page was made from, for evictions by tag. */
+  readonly tags: readonly string[]
+  /** When its render began, in milliseconds since 1970. */
+  readonly renderBeganAtMs: number
+  /** From when on it may not be served; absent: it lives until it is evicted. */
+  readonly expiresAtMs?: number
+}
+
+/** A page as a store returns it. */
+export interface KeptPage {
+  /** Text when it was kept as text, bytes when as bytes. Do not change bytes in place. */
+  readonly body: PageBody
+  /** When its render began; a store of plain files may give the moment it was kept. */
+  readonly renderBeganAtMs: number
+  readonly expiresAtMs?: number
+}
+
+/**
+ * - `current`: no eviction that completed before this question touches the fill.
+ * - `unsure`: an eviction came since it began, and whether it touches the fill shows only at publish.
+ * - `doomed`: it will not be kept.
+ */
+export type FillState = 'current' | 'unsure' | 'doomed'
+
+/** One attempt to render and keep a page. Begins before the render reads anything. */
+export interface Fill {
+  readonly kind: 'fill'
+  state(): Awaitable<FillState>
+  /** Keeps the page, unless an eviction since `begin` touched its key or one of its tags. Ends the fill. */
+  publish(page: NewPage): Awaitable<'kept' | 'doomed'>
+  /** Ends the fill and leaves nothing behind. Harmless after `publish`. */
+  abandon(): Awaitable<void>
+}
+
+/** Somebody else is rendering the key. */
+export interface Busy {
+  readonly kind: 'busy'
+  /** Resolves when that render has ended, its owner is dead, or waiting is no longer worthwhile. Never rejects. */
+  ended(): Promise<void>
+}
+
+export interface BeginOptions {
+  /**
+   * Begin even while another fill of the key is under way (default `false`). Costs a second render,
+   * never a promise: each fill is doomed or published on its own.
+   */
+  readonly regardless?: boolean
+}
+
+/** What an eviction did. */
+export interface Eviction {
+  /** How many pages were removed. */
+  readonly removed: number
+  /** The keys of removed pages, the first 1000 of them. */
+  readonly keys: readonly string[]
+  /** How many renders in flight were doomed, as far as the store can count them. */
+  readonly doomed: number
+  /** What could not be evicted. Such an eviction is not done: repeat it. */
+  readonly failures: readonly EvictionFailure[]
+}
+
+export interface EvictionFailure {
+  readonly selector: Selector
+  /** The page that stayed, where it is known. */
+  readonly key?: string
+  readonly cause: unknown
+}
+
+/** Each is a fact about the store, `false` unless stated. */
+export interface StoreCapabilities {
+  /** Fills of one key wait for each other over all processes on the store (P4); else only in one process. */
+  readonly isSharedByProcesses: boolean
+  /** `keys()` works, and patterns that are not a key or a subtree can be evicted. */
+  readonly canList: boolean
+  /** Pages outlive the process. */
+  readonly isDurable: boolean
+}
+
+/** Small texts kept beside the pages, for invalidators: what they must not forget while the pages exist. */
+export interface StoreState {
+  read(name: string): Awaitable<string | undefined>
+  /** Replaces the text atomically. An empty text removes it. */
+  write(name: string, text: string): Awaitable<void>
+}
+
+export interface Store {
+  /** `disk`, `memory`, `keyv`, ... for messages and metrics. */
+  readonly name: string
+  readonly capabilities: StoreCapabilities
+  readonly state: StoreState
+  /** The whole page of `key`, or `undefined`; a page that is damaged is none. Does not look at `expiresAtMs`. */
+  get(key: string): Awaitable<KeptPage | undefined>
+  begin(key: string, options?: BeginOptions): Awaitable<Fill | Busy>
+  /**
+   * When it has ended without a failure, no page that a selector matches and whose render began before
+   * the call is in the store, now or later, whoever rendered it.
+   */
+  evict(selectors: readonly Selector[]): Awaitable<Eviction>
+  /** The keys of kept pages, those that `selector` matches; in no order, without a snapshot. */
+  keys(selector?: Selector): AsyncIterable<string>
+  /** Ends what the store holds open. Pages of a durable store stay. */
+  close(): Awaitable<void>
+}
