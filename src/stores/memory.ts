@@ -1,0 +1,192 @@
+/**
+ * Pages in the memory of one process, bounded by bytes: what tests swap in for a disk store, and what
+ * a site with a single process may do with. Nothing is encoded: bytes stay bytes, text stays text.
+ *
+ * Every method but `keys` is synchronous, so no eviction can come between the check of a publish and
+ * its write. How fills in flight are doomed is in memory/open-fills.ts.
+ */
+import { LRUCache } from 'lru-cache'
+import { PagekeepError } from '../core/errors.js'
+import { checkKey } from '../core/key.js'
+import type { Selector } from '../core/selector.js'
+import type {
+  BeginOptions,
+  Busy,
+  Eviction,
+  Fill,
+  FillState,
+  KeptPage,
+  NewPage,
+  Store,
+  StoreCapabilities,
+  StoreState,
+} from '../core/store.js'
+import { OpenFills, type Token } from './memory/open-fills.js'
+import { TagIndex } from './memory/tag-index.js'
+
+/** What a page costs beside its texts, roughly as measured: objects, map entries, list links. */
+const pageOverheadBytes = 400
+const tagOverheadBytes = 100
+const maxListedKeys = 1000
+
+export interface MemoryStoreOptions {
+  /**
+   * The most that pages may take, in bytes: bodies (text as UTF-8), keys, tags and a fixed overhead a
+   * page. Default 64 MiB. The page used least recently leaves first. Price: text with characters beyond
+   * Latin-1 takes up to twice its counted size in a JavaScript heap.
+   */
+  readonly maxBytes?: number
+}
+
+interface Held {
+  readonly page: KeptPage
+  readonly tags: readonly string[]
+}
+
+/**
+ * @example
+ * const store = new MemoryStore({ maxBytes: 8 * 1024 * 1024 })
+ * const cache = new PageCache({ store })
+ */
+export class MemoryStore implements Store {
+  readonly name = 'memory'
+  readonly capabilities: StoreCapabilities = {
+    isSharedByProcesses: false,
+    canList: true,
+    isDurable: false,
+  }
+  readonly state: StoreState
+  readonly maxBytes: number
+  readonly #pages: LRUCache<string, Held>
+  readonly #tags = new TagIndex()
+  readonly #fills = new OpenFills()
+  readonly #texts = new Map<string, string>()
+
+  /** Throws a `RangeError` when `maxBytes` is not a positive integer. */
+  constructor(options: MemoryStoreOptions = {}) {
+    this.maxBytes = options.maxBytes ?? 64 * 1024 * 1024
+    if (!Number.isSafeInteger(this.maxBytes) || this.maxBytes < 1) {
+      throw new RangeError(`Expected maxBytes to be a positive integer, got ${this.maxBytes}`)
+    }
+    this.#pages = new LRUCache<string, Held>({
+      maxSize: this.maxBytes,
+      sizeCalculation: sizeOf,
+      dispose: (held, key) => this.#tags.remove(key, held.tags),
+    })
+    this.state = {
+      read: (name) => this.#texts.get(name),
+      write: (name, text) => {
+        if (text === '') this.#texts.delete(name)
+        else this.#texts.set(name, text)
+      },
+    }
+  }
+
+  /** How many bytes the kept pages take, counted as `maxBytes` counts. */
+  get bytes(): number {
+    return this.#pages.calculatedSize
+  }
+
+  /** How many pages are kept. */
+  get size(): number {
+    return this.#pages.size
+  }
+
+  get(key: string): KeptPage | undefined {
+    return this.#pages.get(key)?.page
+  }
+
+  begin(key: string, options: BeginOptions = {}): Fill | Busy {
+    const other = options.regardless ? undefined : this.#fills.liveOne(checkKey(key))
+    if (other !== undefined) return { kind: 'busy', ended: () => other.ended }
+    const token = this.#fills.open(checkKey(key))
+    return {
+      kind: 'fill',
+      state: () => this.#stateOf(token),
+      publish: (page) => this.#publish(token, page),
+      abandon: () => this.#fills.close(token),
+    }
+  }
+
+  evict(selectors: readonly Selector[]): Eviction {
+    const removed: string[] = []
+    let doomed = 0
+    for (const selector of selectors) {
+      if (selector.kind === 'key') {
+        doomed += this.#fills.doom(selector.key)
+      } else if (selector.kind === 'pattern') {
+        doomed += this.#fills.doomMatching((key) => selector.matches(key))
+      } else {
+        this.#fills.evictTag(selector.tag)
+      }
+      for (const key of this.#matching(selector)) {
+        if (this.#pages.delete(key)) removed.push(key)
+      }
+    }
+    return {
+      removed: removed.length,
+      keys: removed.slice(0, maxListedKeys),
+      doomed,
+      failures: [],
+    }
+  }
+
+  async *keys(selector?: Selector): AsyncGenerator<string> {
+    yield* selector === undefined ? [...this.#pages.keys()] : this.#matching(selector)
+  }
+
+  /** Drops all pages and state, and dooms the fills in flight. The store may be used again; it is empty then. */
+  close(): void {
+    this.#fills.doomMatching(() => true)
+    this.#pages.clear()
+    this.#texts.clear()
+  }
+
+  #stateOf(token: Token): FillState {
+    if (token.isOver) return 'doomed'
+    return this.#fills.sawTagEviction(token) ? 'unsure' : 'current'
+  }
+
+  /** Throws `store-failed` for a page that is larger than `maxBytes` all by itself. */
+  #publish(token: Token, page: NewPage): 'kept' | 'doomed' {
+    const isTouched = token.isOver || this.#fills.isTouchedBy(token, page.tags)
+    this.#fills.close(token)
+    if (isTouched) return 'doomed'
+    const held = holdOf(page)
+    const bytes = sizeOf(held, token.key)
+    if (bytes > this.maxBytes) throw this.#tooLarge(token.key, bytes)
+    this.#pages.set(token.key, held)
+    this.#tags.add(token.key, held.tags)
+    return 'kept'
+  }
+
+  #matching(selector: Selector): string[] {
+    if (selector.kind === 'key') return this.#pages.has(selector.key) ? [selector.key] : []
+    if (selector.kind === 'tag') return this.#tags.keysOf(selector.tag)
+    return [...this.#pages.keys()].filter((key) => selector.matches(key))
+  }
+
+  #tooLarge(key: string, bytes: number): PagekeepError {
+    return new PagekeepError(
+      'store-failed',
+      `The page "${key}" takes ${bytes} bytes in memory and maxBytes is ${this.maxBytes}, so it was not kept. ` +
+        'Raise maxBytes of the MemoryStore.',
+      { key, store: this.name },
+    )
+  }
+}
+
+function holdOf(page: NewPage): Held {
+  const body = typeof page.body === 'string' ? page.body : new Uint8Array(page.body)
+  const { renderBeganAtMs, expiresAtMs } = page
+  return {
+    page: expiresAtMs === undefined ? { body, renderBeganAtMs } : { body, renderBeganAtMs, expiresAtMs },
+    tags: [...new Set(page.tags)],
+  }
+}
+
+function sizeOf({ page, tags }: Held, key: string): number {
+  const body = typeof page.body === 'string' ? Buffer.byteLength(page.body) : page.body.byteLength
+  const named = tags.reduce((sum, tag) => sum + tagOverheadBytes + Buffer.byteLength(tag), 0)
+  return pageOverheadBytes + Buffer.byteLength(key) + body + named
+}
