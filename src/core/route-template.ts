@@ -21,10 +21,14 @@ export interface RouteTemplate {
   readonly expression: RegExp
 }
 
-type RawPart = { kind: 'literal'; text: string } | { kind: 'value'; name: string } | { kind: 'day'; name: string; token: DayToken }
+type RawPart =
+  | { kind: 'literal'; text: string }
+  | { kind: 'value'; name: string }
+  | { kind: 'day'; name: string; token: DayToken }
 
 export function readTemplate(template: string, escapesUpperCase: boolean): RouteTemplate {
-  if (typeof template !== 'string') throw new TypeError(`Expected a route's template to be a string, got ${typeof template}`)
+  if (typeof template !== 'string')
+    throw new TypeError(`Expected a route's template to be a string, got ${typeof template}`)
   const fail = (problem: string): never => {
     throw new PagekeepError('route-invalid', `The route "${template}" cannot be used: ${problem}.`)
   }
@@ -40,7 +44,8 @@ export function readTemplate(template: string, escapesUpperCase: boolean): Route
 }
 
 function readParameter(text: string, names: string[], fail: (problem: string) => never): RawPart[] {
-  const [, name, format] = /^\{([A-Za-z_]\w*)(?::(.*))?\}$/.exec(text) ?? fail(`"${text}" is not {name} or {name:YYYY/MM/DD}`)
+  const [, name, format] =
+    /^\{([A-Za-z_]\w*)(?::(.*))?\}$/.exec(text) ?? fail(`"${text}" is not {name} or {name:YYYY/MM/DD}`)
   if (name === undefined) return []
   if (names.includes(name)) fail(`it has the parameter "${name}" twice`)
   names.push(name)
@@ -83,7 +88,11 @@ function sampleOf(part: RawPart): string {
 }
 
 /** Values of one segment are told apart by what stands between them: its first character is kept out of all of them. */
-function styleSegment(segment: readonly RawPart[], escapesUpperCase: boolean, fail: (problem: string) => never): TemplatePart[] {
+function styleSegment(
+  segment: readonly RawPart[],
+  escapesUpperCase: boolean,
+  fail: (problem: string) => never,
+): TemplatePart[] {
   let separators = ''
   for (const [index, part] of segment.entries()) {
     const before = segment[index - 1]

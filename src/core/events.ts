@@ -1,0 +1,59 @@
+/**
+ * What a cache tells while it works. A listener that throws does not disturb the page that is served.
+ */
+import { EventEmitter } from 'node:events'
+import type { PagekeepError } from './errors.js'
+import type { EvictionReport } from './eviction-report.js'
+
+export interface CacheEvents {
+  /** A kept page was served. */
+  hit: { readonly key: string }
+  /** There was no page; a render or a wait for one follows. */
+  miss: { readonly key: string }
+  /** A rendered page was kept. Times in milliseconds. */
+  kept: { readonly key: string; readonly renderMs: number; readonly tags: readonly string[] }
+  /** A rendered page was answered and not kept: an eviction came while it was rendered. */
+  doomed: { readonly key: string; readonly renderMs: number }
+  /** An eviction is done. */
+  evicted: EvictionReport
+  /** A fault of the cache. The page concerned was rendered and served all the same. */
+  error: PagekeepError
+}
+
+export type CacheEventName = keyof CacheEvents
+export type CacheListener<Name extends CacheEventName> = (event: CacheEvents[Name]) => void
+
+export class CacheEmitter {
+  readonly #emitter = new EventEmitter({ captureRejections: false })
+  readonly #warned = new Set<string>()
+
+  on<Name extends CacheEventName>(name: Name, listener: CacheListener<Name>): () => void {
+    this.#emitter.on(name, listener)
+    return () => this.#emitter.off(name, listener)
+  }
+
+  emit<Name extends CacheEventName>(name: Name, event: CacheEvents[Name]): void {
+    for (const listener of this.#emitter.listeners(name)) {
+      try {
+        listener(event)
+      } catch (thrown) {
+        process.emitWarning(`A listener of the cache's "${name}" event threw: ${String(thrown)}`, 'PagekeepWarning')
+      }
+    }
+  }
+
+  /** Emits `error`. A fault that nobody listens for is a process warning, once a code: never silent, never a flood. */
+  fault(error: PagekeepError): void {
+    if (this.#emitter.listenerCount('error') > 0) {
+      this.emit('error', error)
+    } else if (!this.#warned.has(error.code)) {
+      this.#warned.add(error.code)
+      const advice = 'Listen to the "error" event of the cache to see every fault.'
+      process.emitWarning(`${error.message} ${advice}`, { type: 'PagekeepWarning', code: error.code })
+    }
+  }
+
+  removeAll(): void {
+    this.#emitter.removeAllListeners()
+  }
+}

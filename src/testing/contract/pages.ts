@@ -1,0 +1,104 @@
+/** Pages go in and come out whole and unchanged. */
+import assert from 'node:assert/strict'
+import type { ContractTest } from './contract-test.js'
+
+export const pageTests: readonly ContractTest[] = [
+  {
+    title: 'get() returns undefined for a key that was never kept',
+    async run(stage) {
+      assert.equal(await stage.store.get('a/b.html'), undefined)
+    },
+  },
+  {
+    title: 'get() returns text when text was kept',
+    async run(stage) {
+      const text = '<p>Straße, 日本, 👍</p>\n'
+      await stage.keep('a/b.html', text)
+      assert.equal(await stage.body('a/b.html'), text)
+    },
+  },
+  {
+    title: 'get() returns bytes when bytes were kept',
+    async run(stage) {
+      const bytes = Uint8Array.from({ length: 1000 }, (_, index) => index % 256)
+      await stage.keep('a/b.png', bytes)
+      const body = await stage.body('a/b.png')
+      assert.ok(body instanceof Uint8Array)
+      assert.deepEqual([...body], [...bytes])
+    },
+  },
+  {
+    title: 'get() returns an empty page when an empty page was kept',
+    async run(stage) {
+      await stage.keep('empty.txt', '')
+      await stage.keep('empty.bin', new Uint8Array())
+      assert.equal(await stage.body('empty.txt'), '')
+      assert.deepEqual(await stage.body('empty.bin').then((body) => body?.length), 0)
+    },
+  },
+  {
+    title: 'get() returns a page of two megabytes whole',
+    async run(stage) {
+      const text = 'ä'.repeat(1024 * 1024)
+      await stage.keep('large.html', text)
+      assert.equal(await stage.body('large.html'), text)
+    },
+  },
+  {
+    title: 'publish() copies bytes: a buffer that is used again does not change the page',
+    async run(stage) {
+      const buffer = Buffer.from('first')
+      await stage.keep('page.bin', buffer)
+      buffer.write('later')
+      assert.equal(Buffer.from((await stage.body('page.bin')) as Uint8Array).toString(), 'first')
+    },
+  },
+  {
+    title: 'get() returns expiresAtMs as it was kept, and does not look at it',
+    async run(stage) {
+      const fill = await stage.begin('page.html')
+      const expiresAtMs = stage.clock.now() - 5000
+      await fill.publish({ ...stage.page('old'), expiresAtMs })
+      assert.equal((await stage.store.get('page.html'))?.expiresAtMs, expiresAtMs)
+    },
+  },
+  {
+    title: 'publish() replaces the page that was there',
+    async run(stage) {
+      await stage.keep('page.html', 'one, and longer')
+      await stage.keep('page.html', 'two')
+      assert.equal(await stage.body('page.html'), 'two')
+    },
+  },
+  {
+    title: 'keys() gives the keys of kept pages, those that the selector matches',
+    needs: 'canList',
+    async run(stage) {
+      for (const key of ['a/1.html', 'a/2.html', 'a/b/3.html', 'c.html']) await stage.keep(key, key)
+      assert.deepEqual(await stage.keys(), ['a/1.html', 'a/2.html', 'a/b/3.html', 'c.html'])
+      assert.deepEqual(await stage.keys('a/**'), ['a/1.html', 'a/2.html', 'a/b/3.html'])
+      assert.deepEqual(await stage.keys('a/*'), ['a/1.html', 'a/2.html'])
+      assert.deepEqual(await stage.keys('c.html'), ['c.html'])
+    },
+  },
+  {
+    title: 'a page is seen by another instance on the same pages',
+    needs: 'another',
+    async run(stage) {
+      await stage.keep('page.html', 'shared')
+      assert.equal(await stage.body('page.html', stage.another()), 'shared')
+    },
+  },
+  {
+    title: 'state keeps small texts, replaces them, and forgets the empty one',
+    async run(stage) {
+      const { state } = stage.store
+      assert.equal(await state.read('cursor'), undefined)
+      await state.write('cursor', '10:20:')
+      await state.write('cursor', '30:40:')
+      assert.equal(await state.read('cursor'), '30:40:')
+      await state.write('cursor', '')
+      assert.equal(await state.read('cursor'), undefined)
+    },
+  },
+]
