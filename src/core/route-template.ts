@@ -105,7 +105,7 @@ function styleSegment(
   }
   const separator = [...separators].find((character) => /[0-9a-f]/i.test(character))
   if (separator !== undefined) {
-    fail(`what stands between two parameters may not start with a letter or digit ("${separator}")`)
+    fail(`what stands between two parameters may not start with a hexadecimal digit ("${separator}")`)
   }
   const style: SegmentStyle = { separators, escapesUpperCase }
   return segment.map((part) => (part.kind === 'value' ? { ...part, style } : part))

@@ -15,7 +15,8 @@ import { readThroughTests } from './contract/read-through.js'
 /** The two functions of vitest, node:test, jest or mocha that are needed. */
 export interface TestRunner {
   describe(title: string, body: () => void): unknown
-  it(title: string, body: () => Promise<void>): unknown
+  /** `skip` of what the body is handed is called for tests that a store's capabilities rule out. */
+  it(title: string, body: (context?: { skip?(reason?: string): unknown }) => Promise<void>): unknown
 }
 
 export interface StoreUnderTest {
@@ -58,10 +59,11 @@ export function storeContract(runner: TestRunner, name: string, options: StoreCo
     for (const [chapter, tests] of Object.entries(chapters)) {
       runner.describe(chapter, () => {
         for (const test of tests.filter((candidate) => !(candidate.title in exempt))) {
-          runner.it(test.title, async () => {
+          runner.it(test.title, async (context) => {
             const stage = new Stage(await options.create())
             try {
               if (stage.canRun(test)) await test.run(stage)
+              else context?.skip?.(`${name} has no ${test.needs}`)
             } finally {
               await stage.strike()
             }

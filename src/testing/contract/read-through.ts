@@ -48,15 +48,17 @@ export const readThroughTests: readonly ContractTest[] = [
     async run(stage) {
       for (const selector of ['page.html', '**', { tag: 't' }]) {
         const cache = stage.cache()
+        const began = gate()
         const rendered = gate()
         let data = 'old'
         const early = cache.getOrRender('page.html', async (context) => {
           const read = data
+          began.open()
           await rendered.passed
           context.tag('t')
           return read
         })
-        await eventually(async () => (await stage.store.begin('page.html')).kind === 'busy', 'the render begins')
+        await began.passed
         data = 'new'
         await cache.evict(selector)
         const late = cache.getOrRender('page.html', (context) => {
