@@ -6,7 +6,7 @@ const source = path.resolve(import.meta.dirname, '../src')
 const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))
 const importsOf = (name: string) => {
   const text = readFileSync(path.join(source, name), 'utf8')
-  return [...text.matchAll(/from '([^']+)'/g)].map(([, target = '']) =>
+  return [...text.matchAll(/^(?:import|export|\}).*from '([^']+)'/gm)].map(([, target = '']) =>
     target.startsWith('.') ? path.relative(source, path.resolve(source, path.dirname(name), target)) : target,
   )
 }
