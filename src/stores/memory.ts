@@ -3,7 +3,8 @@
  * a site with a single process may do with. Nothing is encoded: bytes stay bytes, text stays text.
  *
  * Every method but `keys` is synchronous, so no eviction can come between the check of a publish and
- * its write. How fills in flight are doomed is in memory/open-fills.ts.
+ * its write. How fills in flight are doomed is in open-fills.ts, by a tag in
+ * memory/evicted-tags.ts.
  */
 import { LRUCache } from 'lru-cache'
 import { PagekeepError } from '../core/errors.js'
@@ -21,8 +22,9 @@ import type {
   StoreCapabilities,
   StoreState,
 } from '../core/store.js'
-import { OpenFills, type Token } from './memory/open-fills.js'
+import { EvictedTags } from './memory/evicted-tags.js'
 import { TagIndex } from './memory/tag-index.js'
+import { OpenFills, type Token } from './open-fills.js'
 
 /** What a page costs beside its texts, roughly as measured: objects, map entries, list links. */
 const pageOverheadBytes = 400
@@ -60,6 +62,7 @@ export class MemoryStore implements Store {
   readonly #pages: LRUCache<string, Held>
   readonly #tags = new TagIndex()
   readonly #fills = new OpenFills()
+  readonly #evictedTags = new EvictedTags()
   readonly #texts = new Map<string, string>()
 
   /** Throws a `RangeError` when `maxBytes` is not a positive integer. */
@@ -97,14 +100,15 @@ export class MemoryStore implements Store {
   }
 
   begin(key: string, options: BeginOptions = {}): Fill | Busy {
-    const other = options.regardless ? undefined : this.#fills.liveOne(checkKey(key))
+    const other = options.regardless ? undefined : this.#fills.get(checkKey(key))
     if (other !== undefined) return { kind: 'busy', ended: () => other.ended }
     const token = this.#fills.open(checkKey(key))
+    const { position } = this.#evictedTags
     return {
       kind: 'fill',
-      state: () => this.#stateOf(token),
-      publish: (page) => this.#publish(token, page),
-      abandon: () => this.#fills.close(token),
+      state: () => this.#stateOf(token, position),
+      publish: (page) => this.#publish(token, position, page),
+      abandon: () => this.#close(token),
     }
   }
 
@@ -117,7 +121,7 @@ export class MemoryStore implements Store {
       } else if (selector.kind === 'pattern') {
         doomed += this.#fills.doomMatching((key) => selector.matches(key))
       } else {
-        this.#fills.evictTag(selector.tag)
+        this.#evictedTags.add(selector.tag)
       }
       for (const key of this.#matching(selector)) {
         if (this.#pages.delete(key)) removed.push(key)
@@ -142,15 +146,15 @@ export class MemoryStore implements Store {
     this.#texts.clear()
   }
 
-  #stateOf(token: Token): FillState {
+  #stateOf(token: Token, position: number): FillState {
     if (token.isOver) return 'doomed'
-    return this.#fills.sawTagEviction(token) ? 'unsure' : 'current'
+    return this.#evictedTags.position > position ? 'unsure' : 'current'
   }
 
   /** Throws `store-failed` for a page that is larger than `maxBytes` all by itself. */
-  #publish(token: Token, page: NewPage): 'kept' | 'doomed' {
-    const isTouched = token.isOver || this.#fills.isTouchedBy(token, page.tags)
-    this.#fills.close(token)
+  #publish(token: Token, position: number, page: NewPage): 'kept' | 'doomed' {
+    const isTouched = token.isOver || this.#evictedTags.hasSince(position, page.tags)
+    this.#close(token)
     if (isTouched) return 'doomed'
     const held = holdOf(page)
     const bytes = sizeOf(held, token.key)
@@ -158,6 +162,11 @@ export class MemoryStore implements Store {
     this.#pages.set(token.key, held)
     this.#tags.add(token.key, held.tags)
     return 'kept'
+  }
+
+  #close(token: Token): void {
+    this.#fills.close(token)
+    if (this.#fills.size === 0) this.#evictedTags.forget()
   }
 
   #matching(selector: Selector): string[] {
