@@ -1,0 +1,41 @@
+/** The options of a disk store, checked without touching the disk. */
+import type { PagekeepError } from '../../core/errors.js'
+import { type Files, systemFiles } from './files.js'
+import { recordBit } from './page-record.js'
+
+export interface DiskStoreOptions {
+  /** Where pages lie, at their keys. Made on first use if it is missing. */
+  readonly directory: string
+  /**
+   * The mode of pages. Default `0o644`: nginx may read them. Processes of several users on one directory
+   * need `0o664` and a common group. Never executable: that bit marks pages with a record.
+   */
+  readonly fileMode?: number
+  /** The mode of directories. Default `0o755`; several users need `0o775`. */
+  readonly directoryMode?: number
+  /** Told of faults that no call can throw, those of work in the background. Default: nobody. */
+  readonly onFault?: (error: PagekeepError) => void
+  /** The system calls. Default: this machine's. For tests that inject faults. */
+  readonly files?: Files
+}
+
+/** Throws `TypeError` or `RangeError`. */
+export function checkOptions(options: DiskStoreOptions): Required<DiskStoreOptions> {
+  const { directory, fileMode = 0o644, directoryMode = 0o755, onFault = () => undefined } = options ?? {}
+  if (typeof directory !== 'string' || directory === '' || directory.includes('\u0000')) {
+    throw new TypeError(`Expected directory to be the path of a directory, got ${JSON.stringify(directory)}`)
+  }
+  if (typeof onFault !== 'function') throw new TypeError(`Expected onFault to be a function, got ${typeof onFault}`)
+  checkMode('fileMode', fileMode, 0o600, recordBit)
+  checkMode('directoryMode', directoryMode, 0o700, 0)
+  return { directory, fileMode, directoryMode, onFault, files: options.files ?? systemFiles }
+}
+
+function checkMode(name: string, mode: unknown, needed: number, forbidden: number): void {
+  if (typeof mode !== 'number') throw new TypeError(`Expected ${name} to be a number such as 0o644, got ${typeof mode}`)
+  const isMode = Number.isInteger(mode) && mode >= 0 && mode <= 0o777
+  if (isMode && (mode & needed) === needed && (mode & forbidden) === 0) return
+  const wanted = `Expected ${name} to be at most 0o777 and to include 0o${needed.toString(8)}`
+  const without = forbidden === 0 ? '' : ` but not 0o${forbidden.toString(8)}`
+  throw new RangeError(`${wanted}${without}, got 0o${Number(mode).toString(8)}`)
+}

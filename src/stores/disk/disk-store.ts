@@ -1,0 +1,170 @@
+/**
+ * Pages as plain files, kept right over processes and crashes.
+ *
+ * A fill is
+ *
+ * - begun: its token, a file whose name is used once in all time, exists. The render starts after that.
+ * - doomed: an eviction unlinked the token, or evicted one of its tags. It is answered, and not kept.
+ * - published: `rename(token, page)` succeeded. The page is visible, whole, to every process.
+ * - abandoned, or its process is dead: the token is removed by its owner, or by whoever finds it.
+ *
+ * Why no stale page is kept (P1). The kernel renames the token if it still exists, in one step. Take a fill
+ * that began before an eviction of its key. Either its rename came before the eviction unlinked the token:
+ * then the page was there before the eviction's last step, which removes it. Or it comes after: then it
+ * fails, for no one makes a token of that name again. A token made after the eviction had begun belongs to
+ * a render that began after the change was committed. Tags: eviction-log.ts. Locks, clocks and process ids
+ * decide only who waits for whom (P4), never what is kept. No page is torn (P3): it is written in the token,
+ * which nobody reads, and appears by the rename.
+ */
+import { PagekeepError } from '../../core/errors.js'
+import { checkKey } from '../../core/key.js'
+import type { Selector } from '../../core/selector.js'
+import type { BeginOptions, Busy, Eviction, Fill, KeptPage, Store, StoreCapabilities } from '../../core/store.js'
+import type { Disk } from './disk.js'
+import { diskError, errnoOf } from './disk-error.js'
+import { checkOptions, type DiskStoreOptions } from './disk-options.js'
+import { Evictor } from './evict.js'
+import { EvictionLog } from './eviction-log.js'
+import { DiskFill } from './fill.js'
+import { listKeys } from './key-list.js'
+import { Layout } from './layout.js'
+import { Lease } from './lease.js'
+import { stemOf } from './lease-name.js'
+import { clearLeftovers } from './leftovers.js'
+import { Owner } from './owner.js'
+import { readPage } from './page-file.js'
+import { Preparation } from './preparation.js'
+import { StateTexts } from './state-texts.js'
+import { TagIndex } from './tag-index.js'
+import { Trash } from './trash.js'
+import { Waiting } from './waiting.js'
+
+/**
+ * @example
+ * const store = new DiskStore({ directory: '/var/cache/my-site' })
+ * const cache = createCache({ store })
+ */
+export class DiskStore implements Store {
+  readonly name = 'disk'
+  readonly capabilities: StoreCapabilities = { isSharedByProcesses: true, canList: true, isDurable: true }
+  readonly state: StateTexts
+  /** The directory, as an absolute path. */
+  readonly directory: string
+  readonly #disk: Disk
+  readonly #log: EvictionLog
+  readonly #tags: TagIndex
+  readonly #trash: Trash
+  readonly #evictor: Evictor
+  readonly #waiting: Waiting
+  readonly #preparation: Preparation
+  readonly #fills = new Set<DiskFill>()
+  #background: Promise<void> = Promise.resolve()
+  #isClosed = false
+
+  /** Throws `TypeError` or `RangeError`; touches no disk. */
+  constructor(options: DiskStoreOptions) {
+    const { directory, files, fileMode, directoryMode, onFault } = checkOptions(options)
+    const layout = new Layout(directory)
+    this.directory = layout.root
+    this.#disk = { files, layout, owner: new Owner(files), fileMode, directoryMode, fault: onFault }
+    this.#log = new EvictionLog(this.#disk)
+    this.#tags = new TagIndex(this.#disk)
+    this.#trash = new Trash(this.#disk)
+    this.#evictor = new Evictor({ disk: this.#disk, log: this.#log, tags: this.#tags, trash: this.#trash })
+    this.#waiting = new Waiting(this.#disk)
+    this.#preparation = new Preparation(this.#disk, () => this.#inBackground())
+    this.state = new StateTexts(this.#disk, () => this.#ready())
+  }
+
+  get(key: string): KeptPage | undefined {
+    checkKey(key)
+    this.#ready()
+    return this.#isAmbiguous(key) ? undefined : readPage(this.#disk, key)
+  }
+
+  begin(key: string, options: BeginOptions = {}): Fill | Busy {
+    checkKey(key)
+    this.#ready()
+    if (this.#isAmbiguous(key)) throw this.#ambiguous(key)
+    try {
+      return this.#begin(key, options)
+    } catch (thrown) {
+      if (errnoOf(thrown) !== 'ENOENT') throw diskError(`begin a fill of "${key}"`, thrown, key)
+    }
+    // Somebody removed the directory.
+    this.#preparation.forget()
+    this.#ready()
+    try {
+      return this.#begin(key, options)
+    } catch (thrown) {
+      throw diskError(`begin a fill of "${key}"`, thrown, key)
+    }
+  }
+
+  async evict(selectors: readonly Selector[]): Promise<Eviction> {
+    this.#ready()
+    try {
+      return await this.#evictor.evict(selectors)
+    } catch (thrown) {
+      throw diskError(`evict ${selectors.map((selector) => selector.text).join(', ')}`, thrown)
+    }
+  }
+
+  async *keys(selector?: Selector): AsyncGenerator<string> {
+    this.#ready()
+    yield* listKeys(this.#disk, this.#tags, selector)
+  }
+
+  /** Abandons the fills under way, waits until what was evicted is deleted, and ends the watching. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    for (const fill of [...this.#fills]) fill.abandon()
+    this.#waiting.close()
+    await this.#background
+    await this.#trash.settled()
+    this.#log.close()
+  }
+
+  #begin(key: string, { regardless = false }: BeginOptions): Fill | Busy {
+    const lease = Lease.take(this.#disk, key, regardless)
+    if (lease === undefined) return { kind: 'busy', ended: () => this.#waiting.ended(stemOf(key)) }
+    try {
+      // After the token exists, before the render reads anything.
+      const position = this.#log.note()
+      const parts = { disk: this.#disk, log: this.#log, tags: this.#tags, ended: this.#ended }
+      const fill = new DiskFill(parts, key, lease, position)
+      this.#fills.add(fill)
+      return fill
+    } catch (thrown) {
+      lease.release()
+      throw thrown
+    }
+  }
+
+  readonly #ended = (fill: DiskFill): void => {
+    this.#fills.delete(fill)
+    this.#waiting.released(fill.lease.stem)
+  }
+
+  #ready(): void {
+    if (this.#isClosed) throw new PagekeepError('closed', 'The disk store is closed.', { store: this.name })
+    this.#preparation.ensure()
+  }
+
+  #inBackground(): void {
+    this.#background = this.#background.then(() => clearLeftovers(this.#disk, this.#trash))
+  }
+
+  #isAmbiguous(key: string): boolean {
+    return this.#preparation.isCaseBlind && key !== key.toLowerCase()
+  }
+
+  #ambiguous(key: string): PagekeepError {
+    return new PagekeepError(
+      'key-conflict',
+      `"${key}" cannot be kept in "${this.directory}": that disk takes upper-case letters for lower-case ones. ` +
+        "Make the key with route(template, { letterCase: 'escape' }).",
+      { key, store: this.name },
+    )
+  }
+}

@@ -1,0 +1,28 @@
+/** What every part of the disk store is handed: the seam, the places, the modes, and where faults go. */
+import { setImmediate } from 'node:timers/promises'
+import type { PagekeepError } from '../../core/errors.js'
+import type { Files } from './files.js'
+import type { Layout } from './layout.js'
+import type { Owner } from './owner.js'
+
+export interface Disk {
+  readonly files: Files
+  readonly layout: Layout
+  readonly owner: Owner
+  readonly fileMode: number
+  readonly directoryMode: number
+  /** Told of faults that reach no caller: those of work in the background. */
+  readonly fault: (error: PagekeepError) => void
+}
+
+/** How many entries are handled before others on the event loop have their turn. */
+const sliceLength = 2000
+
+/** Counts entries: every 2000 there is something to wait for, which lets the event loop turn. */
+export class Slices {
+  #count = 0
+
+  next(): Promise<void> | undefined {
+    return ++this.#count % sliceLength === 0 ? setImmediate() : undefined
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * Evictions: first doom every fill in flight that is touched, then remove the pages. In that order: a fill
+ * that escaped the dooming has renamed its page into place before, where the removal finds it.
+ *
+ * A tag is appended to the eviction log before its registrations are read (eviction-log.ts says why).
+ * Removing is idempotent; what is already gone is no failure, and what cannot be removed stops nothing.
+ */
+import type { PatternSelector, Selector } from '../../core/selector.js'
+import type { Eviction } from '../../core/store.js'
+import { type Disk, Slices } from './disk.js'
+import { diskError, errnoOf, isAbsence } from './disk-error.js'
+import { doom } from './doom.js'
+import type { EvictionLog } from './eviction-log.js'
+import { removeRecord } from './page-record.js'
+import type { TagIndex } from './tag-index.js'
+import { Tally } from './tally.js'
+import type { Discarded, Trash } from './trash.js'
+import { walk } from './walk.js'
+
+export interface EvictorParts {
+  readonly disk: Disk
+  readonly log: EvictionLog
+  readonly tags: TagIndex
+  readonly trash: Trash
+}
+
+export class Evictor {
+  readonly #parts: EvictorParts
+
+  constructor(parts: EvictorParts) {
+    this.#parts = parts
+  }
+
+  async evict(selectors: readonly Selector[]): Promise<Eviction> {
+    const { disk } = this.#parts
+    const tally = new Tally()
+    const slices = new Slices()
+    const isLogged = this.#logTags(selectors)
+    const keys = new Map<string, Selector>()
+    for (const selector of selectors) {
+      if (selector.kind === 'key') keys.set(selector.key, selector)
+      if (selector.kind !== 'tag') continue
+      try {
+        for (const key of this.#parts.tags.keysOf(selector.tag)) {
+          keys.set(key, selector)
+          await slices.next()
+        }
+      } catch (thrown) {
+        tally.fail(selector, selector.text, thrown)
+      }
+    }
+    const patterns = selectors.filter((selector) => selector.kind === 'pattern')
+    doom(disk, { keys, patterns, all: isLogged ? undefined : selectors[0] }, tally)
+    for (const [key, selector] of keys) {
+      this.#removePage(selector, key, tally)
+      const pause = slices.next()
+      if (pause !== undefined) await pause
+    }
+    for (const pattern of patterns) {
+      if (pattern.isSubtree) await this.#removeSubtree(pattern, tally, slices)
+      else await this.#removeMatching(pattern, pattern.directory, tally, slices)
+    }
+    return tally
+  }
+
+  /** `false` when fills in flight cannot learn of the tags: then all of them must be doomed. */
+  #logTags(selectors: readonly Selector[]): boolean {
+    const tags = selectors.filter((selector) => selector.kind === 'tag').map((selector) => selector.tag)
+    if (tags.length === 0) return true
+    try {
+      this.#parts.log.append(tags)
+      return true
+    } catch (thrown) {
+      this.#parts.disk.fault(diskError('write the eviction log, so every render in flight is doomed', thrown))
+      return false
+    }
+  }
+
+  /** Removes whatever lies at the page's place, then its record. */
+  #removePage(selector: Selector, key: string, tally: Tally): void {
+    const { disk } = this.#parts
+    const path = disk.layout.page(key)
+    try {
+      const stats = disk.files.lstat(path)
+      if (stats?.isDirectory()) return
+      if (stats !== undefined) {
+        disk.files.unlink(path)
+        tally.remove(key)
+      }
+      removeRecord(disk, key)
+    } catch (thrown) {
+      if (!isAbsence(thrown)) tally.fail(selector, key, thrown)
+    }
+  }
+
+  async #removeSubtree(selector: PatternSelector, tally: Tally, slices: Slices): Promise<void> {
+    const { disk, trash } = this.#parts
+    if (selector.directory !== '') {
+      await this.#removeDirectory(selector, selector.directory, tally, slices)
+    } else {
+      for (const { path, kind } of this.#entriesOfRoot(selector, tally)) {
+        await slices.next()
+        if (kind === 'directory') await this.#removeDirectory(selector, path, tally, slices)
+        else this.#removePage(selector, path, tally)
+      }
+    }
+    try {
+      trash.takeRecords(selector.directory)
+    } catch (thrown) {
+      // Records without pages are read by nobody.
+      if (!isAbsence(thrown)) disk.fault(diskError(`remove the records of "${selector.text}"`, thrown))
+    }
+  }
+
+  #entriesOfRoot(selector: PatternSelector, tally: Tally) {
+    const { files, layout } = this.#parts.disk
+    const failed = (_: string, thrown: unknown) => tally.fail(selector, selector.text, thrown)
+    const found = [...walk(files, layout.root, '', { enters: () => false, failed })]
+    return found.filter((entry) => !entry.isHidden)
+  }
+
+  /** Renames the directory away, and puts back what is not a page. */
+  async #removeDirectory(selector: PatternSelector, directory: string, tally: Tally, slices: Slices): Promise<void> {
+    const { disk, trash } = this.#parts
+    const path = disk.layout.page(directory)
+    const stats = disk.files.lstat(path)
+    if (stats?.isSymbolicLink()) return this.#removePage(selector, directory, tally)
+    if (!stats?.isDirectory()) return
+    let taken: Discarded
+    try {
+      taken = trash.takePages(directory)
+    } catch (thrown) {
+      if (errnoOf(thrown) === 'ENOENT' && disk.files.lstat(path) === undefined) return
+      // A mount point cannot be renamed (EBUSY), nor a directory onto another mount (EXDEV).
+      return this.#removeMatching(selector, directory, tally, slices)
+    }
+    let isComplete = true
+    for (const found of walk(disk.files, taken.path, '')) {
+      const pause = slices.next()
+      if (pause !== undefined) await pause
+      if (found.isHidden) isComplete = trash.putBack(taken, directory, found.path) && isComplete
+      else if (found.kind === 'file') tally.remove(`${directory}/${found.path}`)
+    }
+    if (isComplete) trash.discard(taken)
+    else trash.leave(taken)
+  }
+
+  /** Walks and removes in place. A symbolic link on the way is removed, not followed: it may lead anywhere. */
+  async #removeMatching(selector: PatternSelector, directory: string, tally: Tally, slices: Slices): Promise<void> {
+    const { files, layout } = this.#parts.disk
+    const found = walk(files, layout.root, directory, {
+      enters: (below) => selector.mayReachInto(below),
+      failed: (below, thrown) => tally.fail(selector, below, thrown),
+    })
+    for (const { path, kind, isHidden } of found) {
+      const pause = slices.next()
+      if (pause !== undefined) await pause
+      if (isHidden || kind === 'directory') continue
+      if (selector.matches(path) || (kind === 'link' && selector.mayReachInto(path))) {
+        this.#removePage(selector, path, tally)
+      }
+    }
+  }
+}

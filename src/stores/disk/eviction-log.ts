@@ -1,0 +1,107 @@
+/**
+ * Every evicted tag, appended: `"\n<tag>\n"`. A fill notes the log's length when it begins, registers its
+ * tags, and then reads what came since; an evictor appends here and then reads the registrations. Each
+ * looks after it has written, so at least one of them sees the other (Dekker's scheme).
+ *
+ * A log that has grown long is renamed away. A fill that began with another log cannot know what was
+ * evicted, and dooms itself. Its log is held open until it ends, so that no later log has the same inode.
+ */
+import type { Disk } from './disk.js'
+import { openFlags } from './files.js'
+import { appendLines, readAll } from './whole-file.js'
+
+const longLogBytes = 1024 * 1024
+
+/** The log as a fill found it. */
+export interface LogPosition {
+  readonly log: OpenLog
+  readonly bytes: number
+}
+
+interface OpenLog {
+  readonly fd: number
+  readonly inode: bigint
+  users: number
+}
+
+export class EvictionLog {
+  readonly #disk: Disk
+  readonly #longBytes: number
+  #current: OpenLog | undefined
+
+  constructor(disk: Disk, longBytes = longLogBytes) {
+    this.#disk = disk
+    this.#longBytes = longBytes
+  }
+
+  /** Where the log ends now. Every position must be released. */
+  note(): LogPosition {
+    const { files, layout } = this.#disk
+    const stats = files.stat(layout.evictlog)
+    if (this.#current !== undefined && stats?.ino === this.#current.inode) {
+      this.#current.users++
+      return { log: this.#current, bytes: Number(stats.size) }
+    }
+    const log = this.#open()
+    log.users++
+    return { log, bytes: Number(files.fstat(log.fd).size) }
+  }
+
+  release({ log }: LogPosition): void {
+    log.users--
+    if (log.users === 0 && log !== this.#current) this.#disk.files.close(log.fd)
+  }
+
+  /** Whether any tag was evicted since. */
+  hasGrownSince({ log, bytes }: LogPosition): boolean {
+    const stats = this.#disk.files.stat(this.#disk.layout.evictlog)
+    return stats === undefined || stats.ino !== log.inode || Number(stats.size) !== bytes
+  }
+
+  /** Whether one of `tags` was evicted since, or may have been. */
+  namesAnySince({ log, bytes }: LogPosition, tags: readonly string[]): boolean {
+    const { files, layout } = this.#disk
+    const stats = files.stat(layout.evictlog)
+    if (stats === undefined || stats.ino !== log.inode || Number(stats.size) < bytes) return true
+    if (Number(stats.size) === bytes) return false
+    const lines = readAll(files, log.fd, Number(stats.size), bytes)
+    return lines.length < Number(stats.size) - bytes || tags.some((tag) => lines.includes(`\n${tag}\n`))
+  }
+
+  /** Throws when the tags could not be appended: then no fill in flight can learn of them. */
+  append(tags: readonly string[]): void {
+    const size = appendLines(
+      this.#disk,
+      this.#disk.layout.evictlog,
+      Buffer.from(tags.map((tag) => `\n${tag}\n`).join('')),
+    )
+    if (size > this.#longBytes) this.#rotate()
+  }
+
+  close(): void {
+    if (this.#current?.users === 0) this.#disk.files.close(this.#current.fd)
+    this.#current = undefined
+  }
+
+  #open(): OpenLog {
+    const { files, layout, fileMode } = this.#disk
+    const fd = files.open(layout.evictlog, openFlags.appendAndRead, fileMode)
+    const { ino } = files.fstat(fd)
+    if (this.#current?.users === 0) files.close(this.#current.fd)
+    this.#current = { fd, inode: ino, users: 0 }
+    return this.#current
+  }
+
+  #rotate(): void {
+    const { files, layout, owner } = this.#disk
+    const token = owner.mint()
+    try {
+      files.rename(layout.evictlog, `${layout.temp}/${token}`)
+      files.unlink(`${layout.temp}/${token}`)
+    } catch {
+      // Another process was faster, or the next append tries again: a long log is slower, not wrong.
+    } finally {
+      owner.retire(token)
+    }
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * One attempt to keep a page. Its states, and why no stale page is kept, are drawn in disk-store.ts.
+ *
+ * The order of `publish` is the proof: write into the token, register the tags, *then* read the eviction
+ * log, then the record, then the one rename. Every failure ends in a released lease and no new page.
+ */
+import type { Fill, FillState, NewPage } from '../../core/store.js'
+import type { Disk } from './disk.js'
+import { diskError, errnoOf, isAbsence } from './disk-error.js'
+import type { EvictionLog, LogPosition } from './eviction-log.js'
+import { openFlags } from './files.js'
+import type { Lease } from './lease.js'
+import { encodePage } from './page-file.js'
+import { readRecord, recordBit, removeRecord, writeRecord } from './page-record.js'
+import { placePage } from './placing.js'
+import type { TagIndex } from './tag-index.js'
+import { writeAll } from './whole-file.js'
+
+export interface FillParts {
+  readonly disk: Disk
+  readonly log: EvictionLog
+  readonly tags: TagIndex
+  /** Called once, when the fill has ended and its lease is released. */
+  readonly ended: (fill: DiskFill) => void
+}
+
+export class DiskFill implements Fill {
+  readonly kind = 'fill'
+  readonly key: string
+  readonly lease: Lease
+  readonly #parts: FillParts
+  readonly #position: LogPosition
+  #isOver = false
+
+  constructor(parts: FillParts, key: string, lease: Lease, position: LogPosition) {
+    this.#parts = parts
+    this.key = key
+    this.lease = lease
+    this.#position = position
+  }
+
+  state(): FillState {
+    if (this.#isOver || this.lease.isDoomed) return 'doomed'
+    return this.#parts.log.hasGrownSince(this.#position) ? 'unsure' : 'current'
+  }
+
+  publish(page: NewPage): 'kept' | 'doomed' {
+    if (this.#isOver) return 'doomed'
+    try {
+      return this.#publish(page)
+    } catch (thrown) {
+      throw diskError(`keep the page "${this.key}"`, thrown, this.key)
+    } finally {
+      this.abandon()
+    }
+  }
+
+  abandon(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.lease.release()
+    this.#parts.log.release(this.#position)
+    this.#parts.ended(this)
+  }
+
+  #publish(page: NewPage): 'kept' | 'doomed' {
+    const { disk, log, tags } = this.#parts
+    const { bytes, record } = encodePage(page)
+    const stats = this.#write(bytes, record !== undefined)
+    if (stats === undefined) return 'doomed'
+    const own = [...new Set(page.tags)]
+    if (own.length > 0) {
+      tags.register(this.key, own)
+      if (log.namesAnySince(this.#position, own)) return 'doomed'
+    }
+    if (record === undefined) return placePage(disk, this.lease.path, this.key)
+    writeRecord(disk, this.key, stats, record)
+    try {
+      const outcome = placePage(disk, this.lease.path, this.key)
+      if (outcome === 'doomed') this.#dropRecord(stats)
+      return outcome
+    } catch (thrown) {
+      this.#dropRecord(stats)
+      throw thrown
+    }
+  }
+
+  /** `undefined` when the token is gone. */
+  #write(bytes: Uint8Array, hasRecord: boolean) {
+    const { files, fileMode } = this.#parts.disk
+    let fd: number
+    try {
+      fd = files.open(this.lease.path, openFlags.rewrite)
+    } catch (thrown) {
+      if (errnoOf(thrown) === 'ENOENT') return undefined
+      throw thrown
+    }
+    try {
+      writeAll(files, fd, bytes)
+      const mode = hasRecord ? fileMode | recordBit : fileMode
+      if (mode !== this.lease.mode) files.fchmod(fd, mode)
+      return files.fstat(fd)
+    } finally {
+      files.close(fd)
+    }
+  }
+
+  /** The record of a page that did not come; another fill's is left alone. */
+  #dropRecord(stats: Parameters<typeof readRecord>[2]): void {
+    const { disk } = this.#parts
+    try {
+      if (readRecord(disk, this.key, stats) !== undefined) removeRecord(disk, this.key)
+    } catch (thrown) {
+      if (!isAbsence(thrown)) disk.fault(diskError(`remove the record of "${this.key}"`, thrown, this.key))
+    }
+  }
+}

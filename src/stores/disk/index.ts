@@ -1,0 +1,4 @@
+/** The disk store's front door. */
+export type { DiskStoreOptions } from './disk-options.js'
+export { DiskStore } from './disk-store.js'
+export { type Files, systemFiles } from './files.js'

@@ -1,0 +1,58 @@
+/**
+ * Where everything lies. One directory on one mount, for `rename` and `link` do not cross mounts:
+ *
+ *   <root>/daily/2020/01/08.daily.head    a page, at its key
+ *   <root>/.pagekeep/leases/              fills in flight and locks (lease-name.ts)
+ *                    tags/000 … tags/fff  which key has which tag (tag-index.ts)
+ *                    compacting/          tag buckets being rewritten
+ *                    evictlog             every evicted tag (eviction-log.ts)
+ *                    meta/daily/.page     the record of a page that is not plain text (page-record.ts)
+ *                    trash/               directories renamed away, being deleted (trash.ts)
+ *                    temp/                files being written before they are renamed
+ *                    state/cursor         texts of invalidators
+ *
+ * No key has a segment that starts with a dot, so no page can reach `.pagekeep`, nor a page's record
+ * (`.page`) the directory of others (`page/`). Pages may be removed by hand at any time; `.pagekeep` not
+ * without the pages: it holds their tags.
+ */
+import { resolve } from 'node:path'
+
+export class Layout {
+  readonly root: string
+  readonly home: string
+  readonly leases: string
+  readonly tags: string
+  readonly compacting: string
+  readonly evictlog: string
+  readonly meta: string
+  readonly trash: string
+  readonly temp: string
+  readonly state: string
+
+  constructor(directory: string) {
+    this.root = resolve(directory)
+    this.home = `${this.root}/.pagekeep`
+    this.leases = `${this.home}/leases`
+    this.tags = `${this.home}/tags`
+    this.compacting = `${this.home}/compacting`
+    this.evictlog = `${this.home}/evictlog`
+    this.meta = `${this.home}/meta`
+    this.trash = `${this.home}/trash`
+    this.temp = `${this.home}/temp`
+    this.state = `${this.home}/state`
+  }
+
+  /** The directories that must exist before the first fill; `meta` is made as it is needed. */
+  get directories(): readonly string[] {
+    return [this.home, this.leases, this.tags, this.compacting, this.trash, this.temp, this.state]
+  }
+
+  page(key: string): string {
+    return `${this.root}/${key}`
+  }
+
+  record(key: string): string {
+    const cut = key.lastIndexOf('/') + 1
+    return `${this.meta}/${key.slice(0, cut)}.${key.slice(cut)}`
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * Which pages have which tag: 4096 append-only logs by the tag's hash, `"\n<tag>\t<key>\n"` a line.
+ *
+ * A line begins and ends with a newline, so the torn line of a killed writer cannot swallow the next one.
+ * An eviction removes no line: a page that lost the tag is evicted too often, which is safe. A log that
+ * has doubled is rewritten (tag-compaction.ts), half-way through it lies in `compacting/`.
+ */
+import { keyProblem } from '../../core/key.js'
+import type { Disk } from './disk.js'
+import { errnoOf } from './disk-error.js'
+import { openFlags } from './files.js'
+import { appendLines, readAll } from './whole-file.js'
+
+const bucketCount = 4096
+
+export class TagIndex {
+  readonly #disk: Disk
+  readonly #hasGrown: (bucket: string, bytes: number) => void
+
+  /** `hasGrown` is told the size of each log that was appended to. */
+  constructor(disk: Disk, hasGrown: (bucket: string, bytes: number) => void = () => undefined) {
+    this.#disk = disk
+    this.#hasGrown = hasGrown
+  }
+
+  /** When it returns, evictors that have not read the tags' logs yet will find `key`. Throws when it cannot. */
+  register(key: string, tags: readonly string[]): void {
+    const byBucket = new Map<string, string>()
+    for (const tag of tags) {
+      const bucket = bucketOf(tag)
+      byBucket.set(bucket, `${byBucket.get(bucket) ?? ''}\n${tag}\t${key}\n`)
+    }
+    for (const [bucket, lines] of byBucket) {
+      const bytes = appendLines(this.#disk, `${this.#disk.layout.tags}/${bucket}`, Buffer.from(lines))
+      this.#hasGrown(bucket, bytes)
+    }
+  }
+
+  /** Every key that was registered under `tag` before the call, and perhaps more; some of them twice. */
+  *keysOf(tag: string): Generator<string> {
+    const needle = Buffer.from(`\n${tag}\t`)
+    for (const log of this.#read(bucketOf(tag))) {
+      for (let at = log.indexOf(needle); at !== -1; at = log.indexOf(needle, at + needle.length)) {
+        const from = at + needle.length
+        const end = log.indexOf(10, from)
+        const key = log.toString('utf8', from, end === -1 ? log.length : end)
+        // A torn line holds the beginning of a key.
+        if (keyProblem(key) === undefined) yield key
+      }
+    }
+  }
+
+  /** The log and its half-rewritten parts, read again until nothing was renamed meanwhile. */
+  #read(bucket: string): Buffer[] {
+    const { files, layout } = this.#disk
+    const path = `${layout.tags}/${bucket}`
+    for (;;) {
+      // Held open while it is compared, so that no other file can have its inode.
+      const fd = openIfThere(this.#disk, path)
+      try {
+        const inode = fd === undefined ? undefined : files.fstat(fd).ino
+        const parts = partsOf(this.#disk, bucket)
+        const logs = parts.flatMap((part) => readIfThere(this.#disk, `${layout.compacting}/${part}`) ?? [])
+        if (fd !== undefined) logs.push(readAll(files, fd, Number(files.fstat(fd).size)))
+        const isStable = files.stat(path)?.ino === inode && partsOf(this.#disk, bucket).join() === parts.join()
+        if (isStable) return logs
+      } finally {
+        if (fd !== undefined) files.close(fd)
+      }
+    }
+  }
+}
+
+/** The logs of one bucket that are being rewritten, or were when their process died. */
+export function partsOf({ files, layout }: Disk, bucket: string): string[] {
+  return files
+    .names(layout.compacting)
+    .filter((name) => name.startsWith(`${bucket}~`))
+    .sort()
+}
+
+export function readIfThere(disk: Disk, path: string): Buffer | undefined {
+  const fd = openIfThere(disk, path)
+  if (fd === undefined) return undefined
+  try {
+    return readAll(disk.files, fd, Number(disk.files.fstat(fd).size))
+  } finally {
+    disk.files.close(fd)
+  }
+}
+
+function openIfThere({ files }: Disk, path: string): number | undefined {
+  try {
+    return files.open(path, openFlags.read)
+  } catch (thrown) {
+    if (errnoOf(thrown) === 'ENOENT') return undefined
+    throw thrown
+  }
+}
+
+/** FNV-1a over UTF-16 units: cheap, and the same in every process. */
+export function bucketOf(tag: string): string {
+  let hash = 0x811c9dc5
+  for (let at = 0; at < tag.length; at++) hash = Math.imul(hash ^ tag.charCodeAt(at), 0x01000193)
+  return ((hash >>> 0) % bucketCount).toString(16).padStart(3, '0')
+}

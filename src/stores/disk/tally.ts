@@ -1,0 +1,27 @@
+/** What an eviction did, while it is doing it. */
+import { PagekeepError, reasonOf } from '../../core/errors.js'
+import type { Selector } from '../../core/selector.js'
+import type { Eviction, EvictionFailure } from '../../core/store.js'
+
+const maxListedKeys = 1000
+
+export class Tally implements Eviction {
+  removed = 0
+  doomed = 0
+  readonly keys: string[] = []
+  readonly failures: EvictionFailure[] = []
+
+  remove(key: string): void {
+    this.removed++
+    if (this.keys.length < maxListedKeys) this.keys.push(key)
+  }
+
+  /** `what`: the key or directory that stayed. */
+  fail(selector: Selector, what: string, thrown: unknown): void {
+    const message =
+      `Could not remove "${what}": ${reasonOf(thrown)}. ` +
+      'Give the user of this process write permission on its directory, and repeat the eviction.'
+    const cause = new PagekeepError('evict-failed', message, { key: what, store: 'disk', cause: thrown })
+    this.failures.push({ selector, key: what, cause })
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * Directories renamed away, so that thousands of pages vanish at once, and deleted at leisure.
+ *
+ * `trash/<stem>~<token>` holds what lay at the key of the stem, `trash/%m~<token>` records. Files that
+ * start with a dot are not pages: they are put back at once, or by a later process if this one dies.
+ */
+import { dirname } from 'node:path'
+import { makeDirectory } from './directories.js'
+import { type Disk, Slices } from './disk.js'
+import { diskError, errnoOf, isAbsence } from './disk-error.js'
+import { keyOfStem, readLeaseName, stemOf } from './lease-name.js'
+import { walk } from './walk.js'
+
+const recordsStem = '%m'
+
+export class Trash {
+  readonly #disk: Disk
+  #work: Promise<void> = Promise.resolve()
+
+  constructor(disk: Disk) {
+    this.#disk = disk
+  }
+
+  /** Moves the pages below `directory` here. Throws what the system says, and for a name that is too long. */
+  takePages(directory: string): Discarded {
+    const stem = stemOf(directory)
+    if (keyOfStem(stem) === undefined) throw new RangeError(`"${directory}" is too long for one name`)
+    return this.#take(this.#disk.layout.page(directory), stem)
+  }
+
+  /** Moves the records of `directory` (`''`: all) here, where they are deleted. */
+  takeRecords(directory: string): void {
+    const { files, layout } = this.#disk
+    const path = directory === '' ? layout.meta : `${layout.meta}/${directory}`
+    if (files.lstat(path) === undefined) return
+    this.discard(this.#take(path, recordsStem))
+  }
+
+  /** Deletes it in the background, a slice at a time. */
+  discard({ path, token }: Discarded): void {
+    this.#work = this.#work.then(async () => {
+      try {
+        await this.#remove(path, new Slices())
+      } catch (thrown) {
+        this.#disk.fault(diskError(`delete "${path}", which holds evicted pages`, thrown))
+      } finally {
+        this.#disk.owner.retire(token)
+      }
+    })
+  }
+
+  /** Puts one file or directory that starts with a dot back where it was, unless there is a newer one. */
+  putBack({ path }: Discarded, directory: string, hidden: string): boolean {
+    const { files, layout, directoryMode } = this.#disk
+    const place = layout.page(`${directory}/${hidden}`)
+    try {
+      if (files.lstat(place) !== undefined) return true
+      makeDirectory(files, dirname(place), directoryMode)
+      files.rename(`${path}/${hidden}`, place)
+      return true
+    } catch (thrown) {
+      this.#disk.fault(diskError(`put "${place}" back, which an eviction moved to "${path}"`, thrown))
+      return false
+    }
+  }
+
+  /** Gives up deleting `discarded`; a later process will. */
+  leave({ token }: Discarded): void {
+    this.#disk.owner.retire(token)
+  }
+
+  /** Finishes what dead processes left here. */
+  async adopt(): Promise<void> {
+    const { files, layout, owner } = this.#disk
+    for (const name of files.names(layout.trash)) {
+      const path = `${layout.trash}/${name}`
+      const { stem, token = '' } = readLeaseName(name)
+      const stats = files.lstat(path)
+      if (stats === undefined || !owner.isAbandoned(token, Number(stats.ctimeMs))) continue
+      const directory = stem === recordsStem ? undefined : keyOfStem(stem)
+      const slices = new Slices()
+      let isComplete = true
+      for (const found of directory === undefined ? [] : walk(files, path, '')) {
+        await slices.next()
+        if (found.isHidden && !this.putBack({ path, token }, directory ?? '', found.path)) isComplete = false
+      }
+      if (isComplete) this.discard({ path, token })
+    }
+  }
+
+  /** Resolves when everything discarded so far is deleted. */
+  settled(): Promise<void> {
+    return this.#work
+  }
+
+  #take(from: string, stem: string): Discarded {
+    const { files, layout, owner } = this.#disk
+    const token = owner.mint()
+    const path = `${layout.trash}/${stem}~${token}`
+    try {
+      files.rename(from, path)
+      return { path, token }
+    } catch (thrown) {
+      owner.retire(token)
+      throw thrown
+    }
+  }
+
+  async #remove(path: string, slices: Slices): Promise<void> {
+    const { files } = this.#disk
+    for (let attempt = 0; ; attempt++) {
+      for (const entry of listOf(this.#disk, path)) {
+        await slices.next()
+        if (entry.isDirectory()) await this.#remove(`${path}/${entry.name}`, slices)
+        else unlinkIfThere(this.#disk, `${path}/${entry.name}`)
+      }
+      try {
+        return files.rmdir(path)
+      } catch (thrown) {
+        if (isAbsence(thrown)) return
+        // A publisher that had found the directory before it was renamed put a page into it.
+        if (errnoOf(thrown) !== 'ENOTEMPTY' || attempt === 10) throw thrown
+      }
+    }
+  }
+}
+
+/** A directory that lies in the trash. */
+export interface Discarded {
+  readonly path: string
+  readonly token: string
+}
+
+function listOf({ files }: Disk, path: string) {
+  try {
+    return files.list(path)
+  } catch (thrown) {
+    if (isAbsence(thrown)) return []
+    throw thrown
+  }
+}
+
+function unlinkIfThere({ files }: Disk, path: string): void {
+  try {
+    files.unlink(path)
+  } catch (thrown) {
+    if (!isAbsence(thrown)) throw thrown
+  }
+}

@@ -1,0 +1,65 @@
+/** Whole files through the seam: read one, write one, append one line. */
+import type { Disk } from './disk.js'
+import { type Files, openFlags } from './files.js'
+
+/** What `fd` holds from `from` to `size`; shorter when the file has been cut meanwhile. */
+export function readAll(files: Files, fd: number, size: number, from = 0): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(Math.max(size - from, 0))
+  let filled = 0
+  while (filled < bytes.length) {
+    const count = files.read(fd, bytes.subarray(filled), from + filled)
+    if (count === 0) break
+    filled += count
+  }
+  return bytes.subarray(0, filled)
+}
+
+export function writeAll(files: Files, fd: number, bytes: Uint8Array): void {
+  let written = 0
+  while (written < bytes.length) written += files.write(fd, bytes.subarray(written))
+}
+
+/** Writes `text` to a file of its own in `temp/` and renames it to `path`: readers see the old text or the new. */
+export function replaceFile(disk: Disk, path: string, text: string): void {
+  const { files, owner, layout } = disk
+  const token = owner.mint()
+  const draft = `${layout.temp}/${token}`
+  try {
+    const fd = files.open(draft, openFlags.create, disk.fileMode)
+    try {
+      files.fchmod(fd, disk.fileMode)
+      writeAll(files, fd, Buffer.from(text))
+    } finally {
+      files.close(fd)
+    }
+    files.rename(draft, path)
+  } catch (thrown) {
+    if (files.lstat(draft) !== undefined) files.unlink(draft)
+    throw thrown
+  } finally {
+    owner.retire(token)
+  }
+}
+
+/**
+ * Appends `lines` in one write to the file that `path` names *afterwards*: a file that was renamed away
+ * meanwhile (compaction, rotation) may have been read already, so the lines are appended again.
+ * Returns the file's size.
+ */
+export function appendLines(disk: Disk, path: string, lines: Uint8Array): number {
+  const { files } = disk
+  for (;;) {
+    const fd = files.open(path, openFlags.append, disk.fileMode)
+    try {
+      const written = files.write(fd, lines)
+      // The rest in a second write could be torn apart by another's line.
+      if (written !== lines.length)
+        throw Object.assign(new Error('only part of a line was written'), { code: 'ENOSPC' })
+      const { ino, size, mode } = files.fstat(fd)
+      if ((Number(mode) & 0o777) !== disk.fileMode && Number(size) === lines.length) files.fchmod(fd, disk.fileMode)
+      if (files.stat(path)?.ino === ino) return Number(size)
+    } finally {
+      files.close(fd)
+    }
+  }
+}
