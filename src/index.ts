@@ -1,9 +1,10 @@
 /** The front door: everything but the stores, the invalidators and the test suite. */
-export { type Answer, type CacheOptions, createCache, type PageCache, type RenderOptions } from './core/cache.js'
+export { type CacheOptions, createCache, type PageCache, type RenderOptions } from './core/cache.js'
 export { type Clock, systemClock, type Timer } from './core/clock.js'
 export { type ErrorCode, errorCodes, isPagekeepError, PagekeepError } from './core/errors.js'
 export type { CacheEventName, CacheEvents, CacheListener } from './core/events.js'
 export type { EvictionReport } from './core/eviction-report.js'
+export type { FreshnessOptions } from './core/freshness.js'
 export { type EvictionTarget, type Invalidator, type Logger, silentLogger } from './core/invalidator.js'
 export { keyProblem } from './core/key.js'
 export type { Render, RenderContext } from './core/render-context.js'
@@ -23,6 +24,7 @@ export {
   type SelectorInput,
   type TagSelector,
 } from './core/selector.js'
+export { signOfLife } from './core/sight.js'
 export type {
   Awaitable,
   BeginOptions,

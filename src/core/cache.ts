@@ -1,58 +1,49 @@
 /**
- * The cache: the only room where keys, flights, the store and the events meet.
- *
- * The life of a page: store → hit, answer. Miss → join the flight of this key or start one: begin a fill,
- * look once more, render, publish, answer. The fill begins before the render reads anything; that order,
- * and the store's publish, keep a stale page out (docs/decisions/0002). A fault of the store is an event,
- * and the page is rendered and served.
+ * The cache as its users see it: `getOrRender`, `evict`, and what belongs to them. The life of a page is
+ * in read-through.ts; this file only puts the parts together and says no where no is due.
  */
+import { type Answer, fromFlight } from './answer.js'
 import { type Clock, systemClock } from './clock.js'
 import { PagekeepError, reasonOf } from './errors.js'
 import { CacheEmitter, type CacheEventName, type CacheListener } from './events.js'
 import type { EvictionReport } from './eviction-report.js'
-import { type Flight, Flights, type Landing } from './flight.js'
+import { checkFreshness, expiryOf, type FreshnessOptions } from './freshness.js'
 import { GuardedStore } from './guarded-store.js'
 import type { EvictionTarget } from './invalidator.js'
 import { checkKey, invalidKey, keyProblem } from './key.js'
-import { checkTtl, type Render, RenderContext } from './render-context.js'
-import { parseSelector, parseSelectors, type SelectorInput } from './selector.js'
-import type { Fill, PageBody, Store, StoreState } from './store.js'
+import { checkBody, ReadThrough, type Request } from './read-through.js'
+import { type Render, RenderContext } from './render-context.js'
+import { RenderSlots, type RenderSlotsOptions } from './render-slots.js'
+import { parseSelector, parseSelectors, type Selector, type SelectorInput } from './selector.js'
+import { Sight } from './sight.js'
+import type { PageBody, Store, StoreState } from './store.js'
 
-export interface CacheOptions {
+/** What a cache is made of; the freshness options are the defaults of its pages. */
+export interface CacheOptions extends FreshnessOptions, RenderSlotsOptions {
   /** Where pages are kept. */
   readonly store: Store
-  /** How long a page may be served, in milliseconds from the start of its render. Default: until evicted. */
-  readonly ttlMs?: number
   /**
    * How long an asynchronous store may take for one answer, in milliseconds; after that the page is
    * rendered and served without it. Default 2000.
    */
   readonly storeTimeoutMs?: number
+  /**
+   * How far behind the database kept pages may be, in milliseconds. A cache that has not heard from its
+   * invalidator for longer is blind: it renders through, emits `blind`, and returns to normal by itself.
+   * Needs an invalidator that leaves a sign of life. Default: kept pages are served whatever happens.
+   */
+  readonly maxLagMs?: number
   /** Default: the machine's clock. */
   readonly clock?: Clock
+  /** Numbers from 0 to below 1, for `ttlJitter` and `earlyRefresh`. Default `Math.random`. */
+  readonly random?: () => number
 }
 
-export interface RenderOptions {
-  /** As `CacheOptions.ttlMs`, for this page. */
-  readonly ttlMs?: number
+/** For one page, over what the cache says. */
+export interface RenderOptions extends FreshnessOptions {
   /** Tags that are known before the render. */
   readonly tags?: readonly string[]
 }
-
-/** An answer with its story. */
-export interface Answer<Body extends PageBody = PageBody> {
-  readonly body: Body
-  /** `hit`: from the store. `rendered`: by this call. `joined`: by another call, while this one waited. */
-  readonly status: 'hit' | 'rendered' | 'joined'
-  /** Whether the page is in the store (an eviction or a fault may have kept it out). */
-  readonly isKept: boolean
-  /** When its render began, in milliseconds since 1970. */
-  readonly renderBeganAtMs: number
-  readonly expiresAtMs?: number
-}
-
-/** A waiter on other processes looks at most this often before it renders by itself: eviction may outrun rendering. */
-const maxWaits = 3
 
 /**
  * Makes a cache. Throws `TypeError` or `RangeError` for unsuitable options.
@@ -69,20 +60,34 @@ export class PageCache implements EvictionTarget {
   readonly #store: Store
   readonly #guarded: GuardedStore
   readonly #clock: Clock
-  readonly #ttlMs: number | undefined
-  readonly #flights = new Flights()
+  readonly #defaults: FreshnessOptions
+  readonly #random: () => number
+  readonly #readThrough: ReadThrough
   readonly #events = new CacheEmitter()
   readonly #closing = new AbortController()
 
   constructor(options: CacheOptions) {
     checkStore(options?.store)
-    const timeoutMs = options.storeTimeoutMs ?? 2000
-    if (!(timeoutMs > 0)) throw new RangeError(`Expected storeTimeoutMs to be a positive number, got ${timeoutMs}`)
-    this.#store = options.store
-    this.#clock = options.clock ?? systemClock
-    this.#ttlMs = checkTtl(options.ttlMs)
+    const { store, clock = systemClock, random = Math.random, storeTimeoutMs = 2000, maxLagMs } = options
+    const { maxRenders, maxQueuedRenders, ...rest } = checkFreshness(options)
+    this.#store = store
+    this.#clock = clock
+    this.#random = random
+    this.#defaults = rest
     const fault = (error: PagekeepError) => this.#events.fault(error)
-    this.#guarded = new GuardedStore({ store: this.#store, clock: this.#clock, timeoutMs, fault })
+    this.#guarded = new GuardedStore({ store, clock, timeoutMs: checkTime('storeTimeoutMs', storeTimeoutMs), fault })
+    this.#readThrough = new ReadThrough({
+      store: this.#guarded,
+      clock,
+      events: this.#events,
+      slots: new RenderSlots({
+        ...(maxRenders !== undefined && { maxRenders }),
+        ...(maxQueuedRenders !== undefined && { maxQueuedRenders }),
+      }),
+      sight: maxLagMs === undefined ? undefined : this.#watch(checkTime('maxLagMs', maxLagMs)),
+      closing: this.#closing.signal,
+      random,
+    })
   }
 
   /** The store's name and what it can do. */
@@ -100,8 +105,8 @@ export class PageCache implements EvictionTarget {
    *
    * What `render` returns is answered unchanged: text or bytes. If it throws, every caller that waited for
    * it gets what it threw, and nothing is kept. A key that cannot be used and a store that fails are
-   * `error` events; the page is rendered and served. Rejects with a `TypeError` when the render returns
-   * neither text nor bytes.
+   * `error` events; the page is rendered and served. Rejects with `page-invalid` when the render returns
+   * neither text nor bytes, with `render-timeout` and `renders-full` where such limits are set.
    */
   async getOrRender<Body extends PageBody>(key: string, render: Render<Body>, options?: RenderOptions): Promise<Body> {
     return (await this.answer(key, render, options)).body
@@ -111,22 +116,25 @@ export class PageCache implements EvictionTarget {
   async answer<Body extends PageBody>(
     key: string,
     render: Render<Body>,
-    options: RenderOptions = {},
+    options?: RenderOptions,
   ): Promise<Answer<Body>> {
-    checkTtl(options.ttlMs)
+    const merged = options === undefined ? this.#defaults : { ...this.#defaults, ...checkFreshness(options) }
+    const request: Request = { key, render, options: merged }
     const problem = keyProblem(key)
-    if (problem !== undefined || this.#closing.signal.aborted) {
-      if (problem !== undefined) this.#events.fault(invalidKey(key, problem))
-      return told(await this.#renderOnly(key, render, options), 'rendered')
-    }
-    return (await this.#find(key, render, options)) as Answer<Body>
+    if (problem !== undefined) this.#events.fault(invalidKey(key, problem))
+    const canBeKept = problem === undefined && !this.#closing.signal.aborted
+    const answer = canBeKept
+      ? await this.#readThrough.find(request)
+      : fromFlight(await this.#readThrough.renderOnly(request), 'rendered')
+    return answer as Answer<Body>
   }
 
-  /** The kept page of `key`, or `undefined`. Throws `key-invalid`; a fault of the store is an event. */
+  /** The kept page of `key` if it is fresh, or `undefined`. Throws `key-invalid`; a fault of the store is an event. */
   async get(key: string): Promise<PageBody | undefined> {
-    const page = await this.#guarded.get(checkKey(key))
-    this.#events.emit(page === undefined ? 'miss' : 'hit', { key })
-    return page?.body
+    const page = await this.#readThrough.look(checkKey(key))
+    const isFresh = page !== undefined && (page.expiresAtMs ?? Number.POSITIVE_INFINITY) > this.#clock.now()
+    this.#events.emit(isFresh ? 'hit' : 'miss', { key })
+    return isFresh ? page.body : undefined
   }
 
   /**
@@ -134,17 +142,21 @@ export class PageCache implements EvictionTarget {
    * before this call touched may be in `body`: the cache cannot know when you read it. `getOrRender` can.
    * Rejects with `key-invalid`, `page-invalid`, or what the store reports.
    */
-  async set(key: string, body: PageBody, options: RenderOptions = {}): Promise<void> {
-    checkKey(key)
-    const context = this.#contextFor(key, options)
+  async set(
+    key: string,
+    body: PageBody,
+    options: Pick<RenderOptions, 'ttlMs' | 'ttlJitter' | 'tags'> = {},
+  ): Promise<void> {
+    checkBody(checkKey(key), body)
+    const { tags } = new RenderContext(key, this.#closing.signal, options.tags)
+    const { ttlMs, ttlJitter = 0 } = { ...this.#defaults, ...checkFreshness(options) }
     const renderBeganAtMs = this.#clock.now()
-    checkBody(key, body)
+    const expiresAtMs = expiryOf(ttlMs, ttlJitter, renderBeganAtMs, this.#random)
     await this.#evict([parseSelector(key)])
     const fill = await this.#store.begin(key, { regardless: true })
     if (fill.kind !== 'fill') throw new PagekeepError('store-failed', `The store refused to keep "${key}".`, { key })
-    const { tags } = context
     try {
-      const page = { body, tags, renderBeganAtMs, ...expiry(renderBeganAtMs, context.ttlMs) }
+      const page = { body, tags, renderBeganAtMs, ...(expiresAtMs !== undefined && { expiresAtMs }) }
       const outcome = await fill.publish(page)
       this.#events.emit(outcome, { key, renderMs: 0, tags })
     } finally {
@@ -181,100 +193,24 @@ export class PageCache implements EvictionTarget {
    */
   async close(): Promise<void> {
     this.#closing.abort(new PagekeepError('closed', 'The cache is closed.'))
-    await this.#flights.settled()
+    await this.#readThrough.settled()
     await this.#store.close()
   }
 
-  async #find(key: string, render: Render<PageBody>, options: RenderOptions): Promise<Answer> {
-    let isMissed = false
-    for (;;) {
-      const page = await this.#guarded.get(key)
-      if (page !== undefined) {
-        this.#events.emit('hit', { key })
-        return { ...page, status: 'hit', isKept: true }
-      }
-      if (!isMissed) this.#events.emit('miss', { key })
-      isMissed = true
-
-      const flight = this.#flights.get(key)
-      const state = await flight?.state()
-      if (flight === undefined || state === 'doomed') {
-        // Another caller may have started one while this one asked.
-        if (this.#flights.get(key) !== flight) continue
-        const own = this.#flights.start(key, (self) => this.#fly(self, key, render, options))
-        return told(await own.landing, 'rendered')
-      }
-      const landing = await flight.landing
-      if (state === 'current' || landing.source !== 'unkept') return told(landing, 'joined')
-    }
-  }
-
-  async #fly(flight: Flight, key: string, render: Render<PageBody>, options: RenderOptions): Promise<Landing> {
-    for (let waits = 0; ; waits++) {
-      const begun = await this.#guarded.begin(key, { regardless: waits >= maxWaits })
-      if (begun === undefined) {
-        // Without a fill nobody can tell whether an eviction came: late callers do not join.
-        flight.beginRender(() => 'unsure')
-        return this.#renderOnly(key, render, options)
-      }
-      if (begun.kind === 'busy') await begun.ended()
-      // Another process may have kept the page since this call looked.
-      const page = await this.#guarded.get(key)
-      if (page !== undefined) {
-        if (begun.kind === 'fill') await this.#guarded.abandon(key, begun)
-        return { ...page, source: 'store' }
-      }
-      if (begun.kind === 'busy') continue
-      flight.beginRender(() => this.#guarded.state(key, begun))
-      return this.#fill(begun, key, render, options)
-    }
-  }
-
-  async #fill(fill: Fill, key: string, render: Render<PageBody>, options: RenderOptions): Promise<Landing> {
-    const renderBeganAtMs = this.#clock.now()
-    let body: PageBody
-    const context = this.#contextFor(key, options)
-    try {
-      body = checkBody(key, await render(context))
-    } catch (thrown) {
-      await this.#guarded.abandon(key, fill)
-      throw thrown
-    }
-    const life = expiry(renderBeganAtMs, context.ttlMs)
-    if (context.isSkipped || this.#closing.signal.aborted) {
-      await this.#guarded.abandon(key, fill)
-      return { body, source: 'unkept', renderBeganAtMs, ...life }
-    }
-    const { tags } = context
-    const outcome = await this.#guarded.publish(key, fill, { body, tags, renderBeganAtMs, ...life })
-    const renderMs = this.#clock.now() - renderBeganAtMs
-    if (outcome === 'kept') this.#events.emit('kept', { key, renderMs, tags })
-    if (outcome === 'doomed') this.#events.emit('doomed', { key, renderMs })
-    if (outcome === 'failed') await this.#guarded.abandon(key, fill)
-    return { body, source: outcome === 'kept' ? 'kept' : 'unkept', renderBeganAtMs, ...life }
-  }
-
-  async #renderOnly<Body extends PageBody>(
-    key: string,
-    render: Render<Body>,
-    options: RenderOptions,
-  ): Promise<Landing & { body: Body }> {
-    const renderBeganAtMs = this.#clock.now()
-    const context = this.#contextFor(key, options)
-    const body = await render(context)
-    checkBody(key, body)
-    return { body, source: 'unkept', renderBeganAtMs, ...expiry(renderBeganAtMs, context.ttlMs) }
-  }
-
-  #contextFor(key: string, options: RenderOptions): RenderContext {
-    const ttlMs = checkTtl(options.ttlMs) ?? this.#ttlMs
-    return new RenderContext(key, this.#closing.signal, {
-      ...(ttlMs !== undefined && { ttlMs }),
-      ...(options.tags !== undefined && { tags: options.tags }),
+  #watch(maxLagMs: number): Sight {
+    return new Sight({
+      state: this.#store.state,
+      clock: this.#clock,
+      maxLagMs,
+      changed: (isBlind, lagMs) => this.#events.emit(isBlind ? 'blind' : 'sighted', { lagMs }),
+      fault: (thrown) => {
+        const message = `The store "${this.#store.name}" could not tell whether the invalidator is alive: ${reasonOf(thrown)}.`
+        this.#events.fault(new PagekeepError('store-failed', message, { store: this.#store.name, cause: thrown }))
+      },
     })
   }
 
-  async #evict(selectors: readonly ReturnType<typeof parseSelector>[]): Promise<EvictionReport> {
+  async #evict(selectors: readonly Selector[]): Promise<EvictionReport> {
     const texts = selectors.map((selector) => selector.text)
     const store = this.#store.name
     const fail = (what: string, cause: unknown): never => {
@@ -294,24 +230,12 @@ export class PageCache implements EvictionTarget {
   }
 }
 
-function told<Body extends PageBody>(landing: Landing & { body: Body }, status: 'rendered' | 'joined'): Answer<Body> {
-  const { source, ...page } = landing
-  return { ...page, status: source === 'store' ? 'hit' : status, isKept: source !== 'unkept' }
-}
-
-function expiry(renderBeganAtMs: number, ttlMs: number | undefined): { expiresAtMs?: number } {
-  return ttlMs === undefined || ttlMs === Number.POSITIVE_INFINITY ? {} : { expiresAtMs: renderBeganAtMs + ttlMs }
-}
-
-function checkBody(key: string, body: unknown): PageBody {
-  if (typeof body === 'string' || body instanceof Uint8Array) return body
-  const got = body === null ? 'null' : typeof body
-  throw new PagekeepError('page-invalid', `Expected the page of "${key}" to be a string or a Uint8Array, got ${got}.`, {
-    key,
-  })
-}
-
 function checkStore(store: unknown): void {
   if (typeof (store as Store | undefined)?.begin === 'function') return
   throw new TypeError(`Expected a store, such as new MemoryStore(), got ${store === null ? 'null' : typeof store}`)
+}
+
+function checkTime(name: string, value: number): number {
+  if (typeof value === 'number' && value > 0) return value
+  throw new RangeError(`Expected ${name} to be a positive number of milliseconds, got ${String(value)}`)
 }

@@ -16,6 +16,10 @@ export interface CacheEvents {
   doomed: { readonly key: string; readonly renderMs: number }
   /** An eviction is done. */
   evicted: EvictionReport
+  /** The invalidator has not been heard for longer than `maxLagMs`: pages are rendered through. */
+  blind: { readonly lagMs: number }
+  /** The invalidator is heard again. */
+  sighted: { readonly lagMs: number }
   /** A fault of the cache. The page concerned was rendered and served all the same. */
   error: PagekeepError
 }

@@ -8,15 +8,12 @@
  *   a page that was *kept* is proven; any other answer is not for late callers, who then look again.
  * - `doomed`: not for late callers. They leave it and start another.
  */
-import type { Awaitable, FillState, PageBody } from './store.js'
+import type { Awaitable, FillState, KeptPage } from './store.js'
 
 /** How a flight ended: with a page that is in the store, or with one that is not. */
-export interface Landing {
-  readonly body: PageBody
+export interface Landing extends KeptPage {
   /** From the store, rendered and kept, or rendered only. */
   readonly source: 'store' | 'kept' | 'unkept'
-  readonly renderBeganAtMs: number
-  readonly expiresAtMs?: number
 }
 
 export class Flight {

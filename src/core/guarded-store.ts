@@ -27,11 +27,9 @@ export class GuardedStore {
     this.#fault = options.fault
   }
 
-  /** The page, if there is one and it has not expired. */
-  async get(key: string): Promise<KeptPage | undefined> {
-    const page = await this.#attempt('read', key, () => this.#store.get(key))
-    if (page === undefined) return undefined
-    return page.expiresAtMs !== undefined && page.expiresAtMs <= this.#clock.now() ? undefined : page
+  /** The page, whatever its age. */
+  get(key: string): Promise<KeptPage | undefined> {
+    return this.#attempt('read', key, () => this.#store.get(key))
   }
 
   /** `undefined` when the store cannot begin: render, and keep nothing. */

@@ -1,28 +1,26 @@
 /**
- * What a render is handed: where it says what the page depends on, and whether to keep it.
+ * What a render is handed: where it says what the page depends on, and whether and how long to keep it.
  */
+import { checkTtl } from './freshness.js'
 import { checkTag } from './selector.js'
+import type { PageBody } from './store.js'
 
 /** Makes the page of one key. Called after the fill has begun, so whatever it reads is new enough. */
-export type Render<Body> = (context: RenderContext) => Body | Promise<Body>
+export type Render<Body extends PageBody> = (context: RenderContext) => Body | Promise<Body>
 
 export class RenderContext {
   readonly key: string
-  /** Aborted when the cache is closed while the render runs. */
+  /** Aborted when the cache is closed or the render has taken `renderTimeoutMs`. */
   readonly signal: AbortSignal
   readonly #tags = new Set<string>()
   #isSkipped = false
+  #isNegative = false
   #ttlMs: number | undefined
 
-  constructor(
-    key: string,
-    signal: AbortSignal,
-    options: { readonly ttlMs?: number; readonly tags?: readonly string[] },
-  ) {
+  constructor(key: string, signal: AbortSignal, tags: readonly string[] = []) {
     this.key = key
     this.signal = signal
-    this.#ttlMs = options.ttlMs
-    if (options.tags !== undefined) this.tag(...options.tags)
+    this.tag(...tags)
   }
 
   /**
@@ -46,19 +44,22 @@ export class RenderContext {
     return this.#isSkipped
   }
 
-  /** How long the page may be served, in milliseconds from the start of its render; `undefined`: until evicted. */
+  /** Says that there is nothing at this key (a 404): the page is kept for `negativeTtlMs`, by default not at all. */
+  negative(): void {
+    this.#isNegative = true
+  }
+
+  get isNegative(): boolean {
+    return this.#isNegative
+  }
+
+  /** Sets how long the page is fresh, in milliseconds from the start of its render, over what the call or the cache said. */
+  ttl(ttlMs: number): void {
+    this.#ttlMs = checkTtl(ttlMs)
+  }
+
+  /** What `ttl()` set. */
   get ttlMs(): number | undefined {
     return this.#ttlMs
   }
-
-  /** Sets {@link ttlMs}, over what the call or the cache said. */
-  ttl(ttlMs: number | undefined): void {
-    this.#ttlMs = checkTtl(ttlMs)
-  }
-}
-
-/** Returns `ttlMs`, or throws a `RangeError`. */
-export function checkTtl(ttlMs: number | undefined): number | undefined {
-  if (ttlMs === undefined || (typeof ttlMs === 'number' && ttlMs > 0)) return ttlMs
-  throw new RangeError(`Expected ttlMs to be a positive number of milliseconds, got ${String(ttlMs)}`)
 }

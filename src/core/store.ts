@@ -19,8 +19,10 @@ export interface NewPage {
   readonly tags: readonly string[]
   /** When its render began, in milliseconds since 1970. */
   readonly renderBeganAtMs: number
-  /** From when on it may not be served; absent: it lives until it is evicted. */
+  /** From when on it is no longer fresh; absent: it lives until it is evicted. */
   readonly expiresAtMs?: number
+  /** How long its render took; given with pages that expire, for refreshing them early. */
+  readonly renderMs?: number
 }
 
 /** A page as a store returns it. */
@@ -30,6 +32,7 @@ export interface KeptPage {
   /** When its render began; a store of plain files may give the moment it was kept. */
   readonly renderBeganAtMs: number
   readonly expiresAtMs?: number
+  readonly renderMs?: number
 }
 
 /**

@@ -1,0 +1,32 @@
+/** An answer with its story: what `cache.answer` gives. */
+import type { Landing } from './flight.js'
+import type { KeptPage, PageBody } from './store.js'
+
+export interface Answer<Body extends PageBody = PageBody> {
+  readonly body: Body
+  /**
+   * `hit`: from the store. `stale`: from the store and past its time, as `staleWhileRevalidateMs`,
+   * `staleIfErrorMs` or `softTimeoutMs` allow. `rendered`: by this call. `joined`: by another call, while
+   * this one waited.
+   */
+  readonly status: 'hit' | 'stale' | 'rendered' | 'joined'
+  /** Whether the page is in the store (an eviction or a fault may have kept it out). */
+  readonly isKept: boolean
+  /** When its render began, in milliseconds since 1970. */
+  readonly renderBeganAtMs: number
+  /** From when on it is no longer fresh. */
+  readonly expiresAtMs?: number
+}
+
+export function fromStore(page: KeptPage, status: 'hit' | 'stale'): Answer {
+  return { ...outline(page), status, isKept: true }
+}
+
+export function fromFlight(landing: Landing, status: 'rendered' | 'joined'): Answer {
+  if (landing.source === 'store') return fromStore(landing, 'hit')
+  return { ...outline(landing), status, isKept: landing.source === 'kept' }
+}
+
+function outline({ body, renderBeganAtMs, expiresAtMs }: KeptPage) {
+  return { body, renderBeganAtMs, ...(expiresAtMs !== undefined && { expiresAtMs }) }
+}
