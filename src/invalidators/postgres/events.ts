@@ -1,0 +1,77 @@
+/**
+ * What an invalidator tells while it works. A listener that throws disturbs nothing, and a fault that
+ * nobody listens to and no logger records is a process warning, once a code: never silent, never a flood.
+ */
+import { EventEmitter } from 'node:events'
+import { type PagekeepError, reasonOf } from '../../core/errors.js'
+import { type Logger, silentLogger } from '../../core/invalidator.js'
+
+export interface InvalidatorEvents {
+  /** It listens, and what was queued meanwhile is about to be swept. */
+  connected: { readonly channels: readonly string[] }
+  /** The connection is gone; the next attempt comes in `retryInMs` milliseconds. */
+  disconnected: { readonly reason: PagekeepError; readonly retryInMs: number }
+  /** Another process of this node listens; this one takes over when that ends. */
+  standingBy: { readonly pid: string }
+  /** Selectors were evicted. `why`: by rows of a queue, by a NOTIFY without a queue, or a second time. */
+  evicted: {
+    readonly why: 'queue' | 'notify' | 'second-look'
+    readonly selectors: readonly string[]
+    readonly removed: number
+  }
+  /** Every queue was looked at; `rows` were cleared since the sweep before. */
+  swept: { readonly rows: number }
+  /** A row cannot be applied. It stays in its table and is tried again at `retryAtMs` (since 1970). */
+  setAside: {
+    readonly table: string
+    readonly id: string
+    readonly attempts: number
+    readonly retryAtMs: number
+    readonly error: PagekeepError
+  }
+  /** Anything that went wrong, with what to do about it. Pages are rendered and served all the same. */
+  error: PagekeepError
+}
+
+export type InvalidatorEventName = keyof InvalidatorEvents
+export type InvalidatorListener<Name extends InvalidatorEventName> = (event: InvalidatorEvents[Name]) => void
+
+export class InvalidatorEmitter {
+  readonly #emitter = new EventEmitter()
+  readonly #logger: Logger
+  readonly #warned = new Set<string>()
+
+  constructor(logger: Logger) {
+    this.#logger = logger
+  }
+
+  on<Name extends InvalidatorEventName>(name: Name, listener: InvalidatorListener<Name>): () => void {
+    this.#emitter.on(name, listener)
+    return () => this.#emitter.off(name, listener)
+  }
+
+  emit<Name extends InvalidatorEventName>(name: Name, event: InvalidatorEvents[Name]): void {
+    for (const listener of this.#emitter.listeners(name)) {
+      try {
+        listener(event)
+      } catch (thrown) {
+        this.#logger.error(`A listener of the invalidator's "${name}" event threw: ${reasonOf(thrown)}`)
+      }
+    }
+  }
+
+  warn(message: string): void {
+    this.#logger.warn(message)
+  }
+
+  /** Logs `error`, emits it, and warns where nobody would see it. */
+  fault(error: PagekeepError): void {
+    this.#logger.error(error.message, { code: error.code })
+    this.emit('error', error)
+    const isSeen = this.#logger !== silentLogger || this.#emitter.listenerCount('error') > 0
+    if (isSeen || this.#warned.has(error.code)) return
+    this.#warned.add(error.code)
+    const advice = 'Hand the invalidator a logger, or listen to its "error" event, to see every fault.'
+    process.emitWarning(`${error.message} ${advice}`, { type: 'PagekeepWarning', code: error.code })
+  }
+}

@@ -1,0 +1,32 @@
+/** Hands selectors to what holds the pages, counts, and tells. Its failures are all of one kind: `evict-failed`. */
+import { isPagekeepError, PagekeepError, reasonOf } from '../../core/errors.js'
+import type { EvictionTarget } from '../../core/invalidator.js'
+import type { InvalidatorEmitter, InvalidatorEvents } from './events.js'
+import type { SelectorSet } from './selector-set.js'
+
+export class Evictor {
+  readonly #target: EvictionTarget
+  readonly #emitter: InvalidatorEmitter
+  /** How many pages were removed since the process began. */
+  removed = 0
+
+  constructor(target: EvictionTarget, emitter: InvalidatorEmitter) {
+    this.#target = target
+    this.#emitter = emitter
+  }
+
+  /** Resolves when all of it is evicted; else rejects with `evict-failed`. */
+  async evict(selectors: SelectorSet, why: InvalidatorEvents['evicted']['why']): Promise<void> {
+    if (selectors.size === 0) return
+    try {
+      const { removed } = await this.#target.evict(selectors.toInputs())
+      this.removed += removed
+      this.#emitter.emit('evicted', { why, selectors: selectors.toTexts(), removed })
+    } catch (thrown) {
+      if (isPagekeepError(thrown)) throw thrown
+      throw new PagekeepError('evict-failed', `The eviction failed: ${reasonOf(thrown)}. It is tried again.`, {
+        cause: thrown,
+      })
+    }
+  }
+}

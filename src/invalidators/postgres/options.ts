@@ -1,0 +1,100 @@
+/** The options of a PostgresInvalidator, checked, with their defaults. */
+import type pg from 'pg'
+import { type Clock, systemClock } from '../../core/clock.js'
+import { type EvictionTarget, type Logger, silentLogger } from '../../core/invalidator.js'
+import { type ListenFor, type ListenForOptions, readListenFor } from './listen-for.js'
+import { Rule } from './rules.js'
+
+export interface PostgresInvalidatorOptions {
+  /** How to connect: `postgres://…`, or what `pg.Client` takes. To the server itself, not through PgBouncer. */
+  readonly connection: string | pg.ClientConfig
+  /** What evicts: the cache. Without its `state`, a restart forgets the second looks that were owed. */
+  readonly target: EvictionTarget
+  /** Made by `rule()`. Each queue table belongs to one rule. */
+  readonly rules: readonly Rule[]
+  /** The table that says which channels there are. Default `{ table: 'listen_for' }`; `false`: the rules say it. */
+  readonly listenFor?: ListenForOptions | false
+  /** Told everything of note. It must not block. Default: silent, with errors as process warnings. */
+  readonly logger?: Logger
+  /** Default: the machine's. */
+  readonly clock?: Clock
+  /** How often every queue is looked at without a NOTIFY. Default 60,000; less finds orphaned rows sooner and asks more. */
+  readonly sweepIntervalMs?: number
+  /** After how much silence the server is asked, and how long it may take to answer. Default 5,000: a dead link is noticed within 10 s. */
+  readonly heartbeatMs?: number
+  /** How long a connection may take to be made. Default 10,000. */
+  readonly connectTimeoutMs?: number
+  /** How long a statement may take before the connection counts as dead. Default 30,000. */
+  readonly queryTimeoutMs?: number
+  /** The longest wait between attempts to connect; waits start near 100 ms, double, and are random. Default 30,000. */
+  readonly reconnectMaxMs?: number
+  /** The most rows of a batch. Default 500. */
+  readonly batchRows?: number
+  /** What a batch aims to take, since writers may wait for it. Default 50. */
+  readonly batchMs?: number
+  /** How long an eviction may hold up writers before their rows are given back. Default 1,000. */
+  readonly maxHoldMs?: number
+  /** When a row that was set aside is tried again at first; doubles. Default 1,000. */
+  readonly rowRetryMinMs?: number
+  /** And at the latest. Default 300,000. */
+  readonly rowRetryMaxMs?: number
+  /** How often a process that stands by tries to take over. Default 1,000. */
+  readonly standbyRetryMs?: number
+}
+
+const numberDefaults = {
+  sweepIntervalMs: 60_000,
+  heartbeatMs: 5_000,
+  connectTimeoutMs: 10_000,
+  queryTimeoutMs: 30_000,
+  reconnectMaxMs: 30_000,
+  batchRows: 500,
+  batchMs: 50,
+  maxHoldMs: 1_000,
+  rowRetryMinMs: 1_000,
+  rowRetryMaxMs: 300_000,
+  standbyRetryMs: 1_000,
+}
+
+export type CheckedOptions = typeof numberDefaults & {
+  readonly config: pg.ClientConfig
+  readonly target: EvictionTarget
+  readonly rules: readonly Rule[]
+  readonly listenFor: ListenFor | undefined
+  readonly logger: Logger
+  readonly clock: Clock
+}
+
+/** Throws `TypeError` and `RangeError` for what cannot be used. */
+export function checkOptions(options: PostgresInvalidatorOptions): CheckedOptions {
+  const { connection, target, rules, logger = silentLogger, clock = systemClock } = options
+  const config = typeof connection === 'string' ? { connectionString: connection } : connection
+  if (typeof config !== 'object' || config === null) {
+    throw new TypeError(`Expected connection to be a connection string or pg.ClientConfig, got ${String(connection)}`)
+  }
+  if (typeof target?.evict !== 'function') throw new TypeError('Expected target to have evict(), as a cache has')
+  if (!Array.isArray(rules) || rules.length === 0 || rules.some((rule) => !isRule(rule))) {
+    throw new TypeError('Expected rules to be a list of what rule() makes, and at least one')
+  }
+  const tables = rules.flatMap(({ queue }: Rule) => (queue === undefined ? [] : [queue.table.sql]))
+  const twice = tables.find((table, index) => tables.indexOf(table) !== index)
+  if (twice !== undefined) throw new TypeError(`Expected one rule for each queue table, got two for ${twice}`)
+  return { ...checkNumbers(options), config, target, rules, listenFor: readListenFor(options.listenFor), logger, clock }
+}
+
+function checkNumbers(options: PostgresInvalidatorOptions): typeof numberDefaults {
+  const checked = { ...numberDefaults }
+  for (const name of Object.keys(numberDefaults) as (keyof typeof numberDefaults)[]) {
+    const value = options[name] ?? numberDefaults[name]
+    if (!Number.isSafeInteger(value) || value < 1) {
+      throw new RangeError(`Expected ${name} to be a positive integer, got ${String(value)}`)
+    }
+    checked[name] = value
+  }
+  return checked
+}
+
+/** By name as well: ESM and CJS builds hold two classes. */
+function isRule(value: unknown): value is Rule {
+  return value instanceof Rule || (value as { constructor?: { name?: string } } | null)?.constructor?.name === 'Rule'
+}

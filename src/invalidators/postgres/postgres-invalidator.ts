@@ -1,0 +1,227 @@
+/**
+ * Learns from PostgreSQL which pages are old, by queue tables that triggers fill and NOTIFYs that wake it
+ * (DESIGN 5.2), and has them evicted. Runs inside the web process or as a process of its own.
+ *
+ * | state       | entered                                   | what holds in it                            | left                                    |
+ * |-------------|-------------------------------------------|---------------------------------------------|-----------------------------------------|
+ * | stopped     | at first; when stop() is done; when start() rejects | no connection, no timer            | start()                                 |
+ * | connecting  | start(); a wait is over                   | no lock, nothing is taken from queues       | connected, failed, stop()               |
+ * | standing-by | a process of this node has the lock       | that process clears the queues              | the lock is free, connection lost, stop() |
+ * | catching-up | lock held, LISTEN done                    | what is queued from now on notifies         | nothing is due, connection lost, stop() |
+ * | listening   | nothing was due                           | all that was visible then is evicted        | connection lost, stop()                 |
+ * | waiting     | connection failed or lost                 | rows stay queued; nothing is lost           | after the backoff, stop()               |
+ * | stopping    | stop()                                    | the batch at hand is finished               | it is finished                          |
+ */
+import { PagekeepError } from '../../core/errors.js'
+import type { Invalidator } from '../../core/invalidator.js'
+import { Alarm } from './alarm.js'
+import { jitteredBackoffMs } from './backoff.js'
+import { Connection } from './connection.js'
+import { isPermanent } from './database-errors.js'
+import { InvalidatorEmitter, type InvalidatorEventName, type InvalidatorListener } from './events.js'
+import { type CheckedOptions, checkOptions, type PostgresInvalidatorOptions } from './options.js'
+import { runSession } from './session.js'
+import type { InvalidatorState, InvalidatorStatus } from './status.js'
+import { type Parts, soundParts, Work } from './work.js'
+
+interface Run {
+  readonly abort: AbortController
+  readonly alarm: Alarm
+  readonly started: Promise<void>
+  readonly ended: Promise<void>
+}
+
+/**
+ * @example
+ * const invalidator = new PostgresInvalidator({ connection: 'postgres://…', target: cache, rules })
+ * await invalidator.start()
+ */
+export class PostgresInvalidator implements Invalidator {
+  readonly #options: CheckedOptions
+  readonly #emitter: InvalidatorEmitter
+  readonly #work: Work
+  readonly #waiters = new Set<{ resolve(): void; reject(reason: unknown): void }>()
+  #state: InvalidatorState = 'stopped'
+  #sinceMs: number
+  #run: Run | undefined
+  #connection: Connection | undefined
+  #connections = 0
+  #lastHeardAtMs: number | undefined
+  #lastError: PagekeepError | undefined
+
+  /** Throws `TypeError` or `RangeError` for options that cannot be used; touches nothing yet. `parts` is for tests. */
+  constructor(options: PostgresInvalidatorOptions, parts: Parts = soundParts) {
+    this.#options = checkOptions(options)
+    this.#emitter = new InvalidatorEmitter(this.#options.logger)
+    this.#work = new Work(this.#options, this.#emitter, parts)
+    this.#sinceMs = this.#options.clock.now()
+  }
+
+  /**
+   * Resolves when what was queued is evicted, or another process of this node does that; also when the
+   * database cannot be reached or refuses, after saying so: it is tried again for ever, and pages are
+   * served meanwhile. Rejects with `channel-unknown`, `database-lacks` or `queue-taken`.
+   */
+  start(): Promise<void> {
+    if (this.#state === 'stopping') return Promise.reject(closed('It is being stopped; await stop() before start().'))
+    this.#run ??= this.#begin()
+    return this.#run.started
+  }
+
+  /** Finishes the batch at hand, ends the connection. Harmless when stopped; `start()` may follow. */
+  async stop(): Promise<void> {
+    const run = this.#run
+    if (run === undefined) return
+    if (this.#state !== 'stopping') this.#enter('stopping')
+    run.abort.abort()
+    run.alarm.ring()
+    await run.ended
+  }
+
+  /** Resolves when it has caught up; rejects with `signal`'s reason, or `closed` when it is stopped first. */
+  ready(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    const { signal } = options
+    if (this.#isCaughtUp()) return Promise.resolve()
+    if (signal?.aborted === true) return Promise.reject(signal.reason)
+    return new Promise((resolve, reject) => {
+      const settle = (settled: () => void) => {
+        this.#waiters.delete(waiter)
+        signal?.removeEventListener('abort', aborted)
+        settled()
+      }
+      const waiter = { resolve: () => settle(resolve), reject: (reason: unknown) => settle(() => reject(reason)) }
+      const aborted = () => waiter.reject(signal?.reason)
+      signal?.addEventListener('abort', aborted)
+      this.#waiters.add(waiter)
+    })
+  }
+
+  /** Returns a function that ends the listening. A listener that throws is logged. */
+  on<Name extends InvalidatorEventName>(name: Name, listener: InvalidatorListener<Name>): () => void {
+    return this.#emitter.on(name, listener)
+  }
+
+  status(): InvalidatorStatus {
+    const { drains, secondLook, sweep, evictor, channels } = this.#work
+    return {
+      state: this.#state,
+      sinceMs: this.#sinceMs,
+      lastHeardAtMs: this.#connection?.heardAtMs ?? this.#lastHeardAtMs,
+      lastSweepAtMs: sweep.lastAtMs,
+      connections: this.#connections,
+      removed: evictor.removed,
+      lastError: this.#lastError,
+      channels,
+      queues: drains.map(({ queue, channel, backlog, cleared, setAside }) => ({
+        table: queue.table.written,
+        channel,
+        backlog,
+        cleared,
+        setAside: setAside.list(),
+      })),
+      secondLook: { pending: secondLook.pending, waitingFor: secondLook.waitingFor },
+    }
+  }
+
+  #begin(): Run {
+    const abort = new AbortController()
+    const alarm = new Alarm(this.#options.clock)
+    let started = () => {}
+    let refused: (reason: unknown) => void = () => {}
+    const result = new Promise<void>((resolve, reject) => {
+      started = resolve
+      refused = reject
+    })
+    const ended = this.#loop(abort.signal, alarm, started, refused).finally(() => {
+      this.#run = undefined
+      this.#enter('stopped')
+      started()
+      for (const waiter of [...this.#waiters]) waiter.reject(closed('It was stopped before it had caught up.'))
+    })
+    return { abort, alarm, started: result, ended }
+  }
+
+  /** Connects, works, and again, until told to stop, or until the first attempt shows what cannot be mended. */
+  async #loop(
+    signal: AbortSignal,
+    alarm: Alarm,
+    started: () => void,
+    refused: (reason: unknown) => void,
+  ): Promise<void> {
+    let failures = 0
+    let hasStarted = false
+    const settled = (state: 'listening' | 'standing-by') => {
+      failures = 0
+      hasStarted = true
+      if (!signal.aborted) this.#enter(state)
+      started()
+      for (const waiter of [...this.#waiters]) waiter.resolve()
+    }
+    while (!signal.aborted) {
+      try {
+        this.#enter('connecting')
+        await this.#connectAndWork(signal, alarm, settled)
+      } catch (thrown) {
+        const error = thrown as PagekeepError
+        if (signal.aborted) return
+        this.#lastError = error
+        if (!hasStarted && isPermanent(error)) return refused(error)
+        hasStarted = true
+        failures++
+        await this.#wait(error, failures, alarm, started)
+      }
+    }
+  }
+
+  async #connectAndWork(
+    signal: AbortSignal,
+    alarm: Alarm,
+    settled: (state: 'listening' | 'standing-by') => void,
+  ): Promise<void> {
+    const name = this.#work.lock.newName()
+    const connection = await Connection.open({ ...this.#options, applicationName: name, signal })
+    this.#connection = connection
+    this.#connections++
+    try {
+      await runSession({
+        connection,
+        name,
+        options: this.#options,
+        work: this.#work,
+        emitter: this.#emitter,
+        alarm,
+        signal,
+        onStandingBy: () => settled('standing-by'),
+        onListening: () => this.#enter('catching-up'),
+        onCaughtUp: () => settled('listening'),
+      })
+    } finally {
+      this.#lastHeardAtMs = connection.heardAtMs
+      this.#connection = undefined
+      await connection.close()
+    }
+  }
+
+  async #wait(error: PagekeepError, failures: number, alarm: Alarm, started: () => void): Promise<void> {
+    const retryInMs = Math.ceil(jitteredBackoffMs(failures, { minMs: 100, maxMs: this.#options.reconnectMaxMs }))
+    this.#enter('waiting')
+    this.#emitter.fault(error)
+    this.#emitter.emit('disconnected', { reason: error, retryInMs })
+    started()
+    await alarm.sleep(retryInMs)
+  }
+
+  #isCaughtUp(): boolean {
+    return this.#state === 'listening' || this.#state === 'standing-by'
+  }
+
+  #enter(state: InvalidatorState): void {
+    if (this.#state === state) return
+    this.#state = state
+    this.#sinceMs = this.#options.clock.now()
+  }
+}
+
+function closed(reason: string): PagekeepError {
+  return new PagekeepError('closed', `The invalidator is not running. ${reason}`)
+}

@@ -1,0 +1,91 @@
+/**
+ * What outlives connections: the queues' drains with their rows set aside, the rules without a queue, the
+ * second looks that are owed, the counters. A connection borrows it all, and hands it to the next one.
+ */
+import type { StoreState } from '../../core/store.js'
+import { type ConsumeBatch, consumeBatch } from './consume-batch.js'
+import type { Duty } from './duty.js'
+import type { InvalidatorEmitter } from './events.js'
+import { Evictor } from './evictor.js'
+import { AdvisoryListenerLock, type ListenerLock } from './listener-lock.js'
+import { Notice } from './notice.js'
+import type { CheckedOptions } from './options.js'
+import { QueueDrain } from './queue-drain.js'
+import { SecondLook } from './second-look.js'
+import { Sweep } from './sweep.js'
+
+/** The parts that carry the promises. Tests put others in their place, to see that each is needed. */
+export interface Parts {
+  readonly consume: ConsumeBatch
+  readonly looksTwice: boolean
+  lock(state: StoreState, emitter: InvalidatorEmitter): ListenerLock
+}
+
+export const soundParts: Parts = {
+  consume: consumeBatch,
+  looksTwice: true,
+  lock: (state, emitter) => new AdvisoryListenerLock(state, emitter),
+}
+
+export class Work {
+  readonly drains: readonly QueueDrain[]
+  readonly notices: readonly Notice[]
+  readonly secondLook: SecondLook
+  readonly sweep: Sweep
+  readonly evictor: Evictor
+  readonly lock: ListenerLock
+
+  constructor(options: CheckedOptions, emitter: InvalidatorEmitter, parts: Parts) {
+    const { clock, rules, target } = options
+    const state = target.state ?? volatileState()
+    const evictor = new Evictor(target, emitter)
+    const secondLook = new SecondLook({ state, evictor, emitter, clock })
+    const evict: QueueDrainEvict = async (selectors) => {
+      await evictor.evict(selectors, 'queue')
+      if (parts.looksTwice) await secondLook.remember(selectors)
+    }
+    this.drains = rules.flatMap((rule) => {
+      const { queue } = rule
+      return queue === undefined
+        ? []
+        : [new QueueDrain({ ...options, rule, queue, emitter, consume: parts.consume, evict })]
+    })
+    this.notices = rules.flatMap((rule) =>
+      rule.queue === undefined ? [new Notice(rule, evictor, emitter, clock)] : [],
+    )
+    this.sweep = new Sweep(this.drains, emitter, clock, options.sweepIntervalMs)
+    this.evictor = evictor
+    this.secondLook = secondLook
+    this.lock = parts.lock(state, emitter)
+    if (target.state === undefined && this.drains.length > 0) {
+      emitter.warn('The target has no state: second looks that are owed are forgotten when this process ends.')
+    }
+  }
+
+  get duties(): Duty[] {
+    return [...this.notices, ...this.drains, this.secondLook, this.sweep]
+  }
+
+  /** Every channel with a rule, each once. */
+  get channels(): string[] {
+    return [...new Set([...this.drains.map(({ channel }) => channel), ...this.notices.map(({ rule }) => rule.channel)])]
+  }
+
+  /** A NOTIFY came. */
+  notified(channel: string): void {
+    for (const drain of this.drains) if (drain.channel === channel) drain.markDue()
+    for (const notice of this.notices) if (notice.rule.channel === channel) notice.markDue()
+  }
+}
+
+type QueueDrainEvict = ConstructorParameters<typeof QueueDrain>[0]['evict']
+
+function volatileState(): StoreState {
+  const texts = new Map<string, string>()
+  return {
+    read: (name) => texts.get(name),
+    write(name, text) {
+      texts.set(name, text)
+    },
+  }
+}
