@@ -185,13 +185,9 @@ export class MemoryStore implements Store {
   }
 }
 
-function holdOf(page: NewPage): Held {
+function holdOf({ tags, ...page }: NewPage): Held {
   const body = typeof page.body === 'string' ? page.body : new Uint8Array(page.body)
-  const { renderBeganAtMs, expiresAtMs } = page
-  return {
-    page: expiresAtMs === undefined ? { body, renderBeganAtMs } : { body, renderBeganAtMs, expiresAtMs },
-    tags: [...new Set(page.tags)],
-  }
+  return { page: { ...page, body }, tags: [...new Set(tags)] }
 }
 
 function sizeOf({ page, tags }: Held, key: string): number {

@@ -1,0 +1,59 @@
+/**
+ * A Redis server of the test's own: on a free loopback port, without persistence, in a temporary directory.
+ *
+ * With PAGEKEEP_SKIP_SERVERS=1 tests that need one are skipped, visibly, when there is none (`mayStartRedis`).
+ */
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+
+export interface RedisServer {
+  readonly url: string
+  stop(): Promise<void>
+}
+
+/** `false` only when there is no redis-server and PAGEKEEP_SKIP_SERVERS=1 allows to skip. */
+export function mayStartRedis(): boolean {
+  const isMissing = spawnSync('redis-server', ['--version']).error !== undefined
+  return !(isMissing && process.env.PAGEKEEP_SKIP_SERVERS === '1')
+}
+
+/** Resolves when the server accepts connections. Further arguments go to redis-server. */
+export async function startRedis(...options: string[]): Promise<RedisServer> {
+  const directory = await mkdtemp(path.join(tmpdir(), 'pagekeep-redis-'))
+  const port = await freePort()
+  const always = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', directory]
+  const server = spawn('redis-server', [...always, ...options], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const exited = new Promise<void>((resolve) => server.once('close', () => resolve()))
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause) => reject(new Error(missing, { cause })))
+    server.once('exit', (code) => reject(new Error(`redis-server ended with code ${code} before it was ready`)))
+    createInterface({ input: server.stdout }).on('line', (line) => {
+      if (line.includes('Ready to accept connections')) resolve()
+    })
+  })
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    async stop() {
+      server.kill('SIGTERM')
+      await exited
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+const missing =
+  'Could not start redis-server. Install the Debian package "redis-server", ' +
+  'or set PAGEKEEP_SKIP_SERVERS=1 to skip the tests that need it.'
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await new Promise((resolve) => probe.once('listening', resolve))
+  const address = probe.address()
+  await new Promise((resolve) => probe.close(resolve))
+  if (address === null || typeof address === 'string') throw new Error('There is no free port')
+  return address.port
+}
