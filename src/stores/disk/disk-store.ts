@@ -35,6 +35,7 @@ import { Owner } from './owner.js'
 import { readPage } from './page-file.js'
 import { Preparation } from './preparation.js'
 import { StateTexts } from './state-texts.js'
+import { TagCompaction } from './tag-compaction.js'
 import { TagIndex } from './tag-index.js'
 import { Trash } from './trash.js'
 import { Waiting } from './waiting.js'
@@ -53,6 +54,7 @@ export class DiskStore implements Store {
   readonly #disk: Disk
   readonly #log: EvictionLog
   readonly #tags: TagIndex
+  readonly #compaction: TagCompaction
   readonly #trash: Trash
   readonly #evictor: Evictor
   readonly #waiting: Waiting
@@ -68,12 +70,13 @@ export class DiskStore implements Store {
     this.directory = layout.root
     this.#disk = { files, layout, owner: new Owner(files), fileMode, directoryMode, fault: onFault }
     this.#log = new EvictionLog(this.#disk)
-    this.#tags = new TagIndex(this.#disk)
+    this.#compaction = new TagCompaction(this.#disk)
+    this.#tags = new TagIndex(this.#disk, (bucket, bytes) => this.#compaction.hasGrown(bucket, bytes))
     this.#trash = new Trash(this.#disk)
     this.#evictor = new Evictor({ disk: this.#disk, log: this.#log, tags: this.#tags, trash: this.#trash })
     this.#waiting = new Waiting(this.#disk)
     this.#preparation = new Preparation(this.#disk, () => this.#inBackground())
-    this.state = new StateTexts(this.#disk, () => this.#ready())
+    this.state = new StateTexts(this.#disk, () => this.#readyAgain())
   }
 
   get(key: string): KeptPage | undefined {
@@ -102,7 +105,7 @@ export class DiskStore implements Store {
   }
 
   async evict(selectors: readonly Selector[]): Promise<Eviction> {
-    this.#ready()
+    this.#readyAgain()
     try {
       return await this.#evictor.evict(selectors)
     } catch (thrown) {
@@ -111,7 +114,7 @@ export class DiskStore implements Store {
   }
 
   async *keys(selector?: Selector): AsyncGenerator<string> {
-    this.#ready()
+    this.#readyAgain()
     yield* listKeys(this.#disk, this.#tags, selector)
   }
 
@@ -122,6 +125,7 @@ export class DiskStore implements Store {
     this.#waiting.close()
     await this.#background
     await this.#trash.settled()
+    await this.#compaction.settled()
     this.#log.close()
   }
 
@@ -151,8 +155,14 @@ export class DiskStore implements Store {
     this.#preparation.ensure()
   }
 
+  /** As `#ready`, for what is not the hot path: it also sees that somebody removed the directory. */
+  #readyAgain(): void {
+    if (this.#disk.files.lstat(this.#disk.layout.leases) === undefined) this.#preparation.forget()
+    this.#ready()
+  }
+
   #inBackground(): void {
-    this.#background = this.#background.then(() => clearLeftovers(this.#disk, this.#trash))
+    this.#background = this.#background.then(() => clearLeftovers(this.#disk, this.#trash, this.#compaction))
   }
 
   #isAmbiguous(key: string): boolean {

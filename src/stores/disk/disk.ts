@@ -18,11 +18,16 @@ export interface Disk {
 /** How many entries are handled before others on the event loop have their turn. */
 const sliceLength = 2000
 
-/** Counts entries: every 2000 there is something to wait for, which lets the event loop turn. */
+/** Counts what is handled: `if (slices.isFull()) await slices.pause()` lets the event loop turn now and then. */
 export class Slices {
   #count = 0
 
-  next(): Promise<void> | undefined {
-    return ++this.#count % sliceLength === 0 ? setImmediate() : undefined
+  /** True for every 2000th entry. */
+  isFull(): boolean {
+    return ++this.#count % sliceLength === 0
+  }
+
+  async pause(): Promise<void> {
+    await setImmediate()
   }
 }

@@ -43,18 +43,22 @@ export class Evictor {
       try {
         for (const key of this.#parts.tags.keysOf(selector.tag)) {
           keys.set(key, selector)
-          await slices.next()
+          if (slices.isFull()) await slices.pause()
         }
       } catch (thrown) {
         tally.fail(selector, selector.text, thrown)
       }
     }
     const patterns = selectors.filter((selector) => selector.kind === 'pattern')
-    doom(disk, { keys, patterns, all: isLogged ? undefined : selectors[0] }, tally)
+    try {
+      doom(disk, { keys, patterns, all: isLogged ? undefined : selectors[0] }, tally)
+    } catch (thrown) {
+      // The pages are removed all the same; but the eviction is not done.
+      for (const selector of selectors) tally.fail(selector, selector.text, thrown)
+    }
     for (const [key, selector] of keys) {
       this.#removePage(selector, key, tally)
-      const pause = slices.next()
-      if (pause !== undefined) await pause
+      if (slices.isFull()) await slices.pause()
     }
     for (const pattern of patterns) {
       if (pattern.isSubtree) await this.#removeSubtree(pattern, tally, slices)
@@ -85,7 +89,7 @@ export class Evictor {
       if (stats?.isDirectory()) return
       if (stats !== undefined) {
         disk.files.unlink(path)
-        tally.remove(key)
+        if (stats.isFile()) tally.remove(key)
       }
       removeRecord(disk, key)
     } catch (thrown) {
@@ -99,7 +103,7 @@ export class Evictor {
       await this.#removeDirectory(selector, selector.directory, tally, slices)
     } else {
       for (const { path, kind } of this.#entriesOfRoot(selector, tally)) {
-        await slices.next()
+        if (slices.isFull()) await slices.pause()
         if (kind === 'directory') await this.#removeDirectory(selector, path, tally, slices)
         else this.#removePage(selector, path, tally)
       }
@@ -134,15 +138,7 @@ export class Evictor {
       // A mount point cannot be renamed (EBUSY), nor a directory onto another mount (EXDEV).
       return this.#removeMatching(selector, directory, tally, slices)
     }
-    let isComplete = true
-    for (const found of walk(disk.files, taken.path, '')) {
-      const pause = slices.next()
-      if (pause !== undefined) await pause
-      if (found.isHidden) isComplete = trash.putBack(taken, directory, found.path) && isComplete
-      else if (found.kind === 'file') tally.remove(`${directory}/${found.path}`)
-    }
-    if (isComplete) trash.discard(taken)
-    else trash.leave(taken)
+    await trash.clear(taken, directory, (key) => tally.remove(key))
   }
 
   /** Walks and removes in place. A symbolic link on the way is removed, not followed: it may lead anywhere. */
@@ -153,8 +149,7 @@ export class Evictor {
       failed: (below, thrown) => tally.fail(selector, below, thrown),
     })
     for (const { path, kind, isHidden } of found) {
-      const pause = slices.next()
-      if (pause !== undefined) await pause
+      if (slices.isFull()) await slices.pause()
       if (isHidden || kind === 'directory') continue
       if (selector.matches(path) || (kind === 'link' && selector.mayReachInto(path))) {
         this.#removePage(selector, path, tally)

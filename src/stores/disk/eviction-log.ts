@@ -8,7 +8,7 @@
  */
 import type { Disk } from './disk.js'
 import { openFlags } from './files.js'
-import { appendLines, readAll } from './whole-file.js'
+import { appendLines, readAll, setMode } from './whole-file.js'
 
 const longLogBytes = 1024 * 1024
 
@@ -86,7 +86,8 @@ export class EvictionLog {
   #open(): OpenLog {
     const { files, layout, fileMode } = this.#disk
     const fd = files.open(layout.evictlog, openFlags.appendAndRead, fileMode)
-    const { ino } = files.fstat(fd)
+    const { ino, size } = files.fstat(fd)
+    if (size === 0n) setMode(this.#disk, fd)
     if (this.#current?.users === 0) files.close(this.#current.fd)
     this.#current = { fd, inode: ino, users: 0 }
     return this.#current

@@ -21,7 +21,7 @@ export async function* listKeys(disk: Disk, tags: TagIndex, selector: Selector |
     }
     const enters = (directory: string) => selector?.mayReachInto(directory) ?? true
     for (const { path, kind, isHidden } of walk(disk.files, disk.layout.root, selector?.directory ?? '', { enters })) {
-      await slices.next()
+      if (slices.isFull()) await slices.pause()
       if (kind !== 'file' || isHidden || keyProblem(path) !== undefined) continue
       if (selector?.matches(path) ?? true) yield path
     }

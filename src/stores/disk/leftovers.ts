@@ -7,12 +7,14 @@ import type { Disk } from './disk.js'
 import { diskError, isAbsence } from './disk-error.js'
 import { dropAbandonedLock } from './lease.js'
 import { lockName, readLeaseName } from './lease-name.js'
+import type { TagCompaction } from './tag-compaction.js'
 import type { Trash } from './trash.js'
 
-export async function clearLeftovers(disk: Disk, trash: Trash): Promise<void> {
+export async function clearLeftovers(disk: Disk, trash: Trash, compaction: TagCompaction): Promise<void> {
   try {
     clearLeases(disk)
     clearDrafts(disk)
+    compaction.adopt()
     await trash.adopt()
   } catch (thrown) {
     if (!isAbsence(thrown)) disk.fault(diskError(`clean up after others in "${disk.layout.home}"`, thrown))

@@ -1,7 +1,8 @@
 /** What an eviction did, while it is doing it. */
-import { PagekeepError, reasonOf } from '../../core/errors.js'
+import { PagekeepError } from '../../core/errors.js'
 import type { Selector } from '../../core/selector.js'
 import type { Eviction, EvictionFailure } from '../../core/store.js'
+import { diskError } from './disk-error.js'
 
 const maxListedKeys = 1000
 
@@ -18,9 +19,7 @@ export class Tally implements Eviction {
 
   /** `what`: the key or directory that stayed. */
   fail(selector: Selector, what: string, thrown: unknown): void {
-    const message =
-      `Could not remove "${what}": ${reasonOf(thrown)}. ` +
-      'Give the user of this process write permission on its directory, and repeat the eviction.'
+    const message = `${diskError(`evict "${what}"`, thrown).message} Then repeat the eviction.`
     const cause = new PagekeepError('evict-failed', message, { key: what, store: 'disk', cause: thrown })
     this.failures.push({ selector, key: what, cause })
   }

@@ -5,6 +5,7 @@
  * start with a dot are not pages: they are put back at once, or by a later process if this one dies.
  */
 import { dirname } from 'node:path'
+import { keyProblem } from '../../core/key.js'
 import { makeDirectory } from './directories.js'
 import { type Disk, Slices } from './disk.js'
 import { diskError, errnoOf, isAbsence } from './disk-error.js'
@@ -49,8 +50,26 @@ export class Trash {
     })
   }
 
-  /** Puts one file or directory that starts with a dot back where it was, unless there is a newer one. */
-  putBack({ path }: Discarded, directory: string, hidden: string): boolean {
+  /** Puts back what is not a page, tells `removed` the keys of the pages, and deletes them in the background. */
+  async clear(discarded: Discarded, directory: string, removed: (key: string) => void): Promise<void> {
+    const slices = new Slices()
+    let isComplete = true
+    const failed = (below: string, thrown: unknown) => {
+      isComplete = false
+      this.#disk.fault(diskError(`look for dotfiles in "${discarded.path}/${below}"`, thrown))
+    }
+    for (const found of walk(this.#disk.files, discarded.path, '', { failed })) {
+      if (slices.isFull()) await slices.pause()
+      if (found.isHidden) isComplete = this.#putBack(discarded, directory, found.path) && isComplete
+      else if (found.kind === 'file') removed(`${directory}/${found.path}`)
+    }
+    // What could not be put back stays here; a later process tries again.
+    if (isComplete) this.discard(discarded)
+    else this.#disk.owner.retire(discarded.token)
+  }
+
+  /** One file or directory that starts with a dot, back where it was, unless there is a newer one. */
+  #putBack({ path }: Discarded, directory: string, hidden: string): boolean {
     const { files, layout, directoryMode } = this.#disk
     const place = layout.page(`${directory}/${hidden}`)
     try {
@@ -64,11 +83,6 @@ export class Trash {
     }
   }
 
-  /** Gives up deleting `discarded`; a later process will. */
-  leave({ token }: Discarded): void {
-    this.#disk.owner.retire(token)
-  }
-
   /** Finishes what dead processes left here. */
   async adopt(): Promise<void> {
     const { files, layout, owner } = this.#disk
@@ -78,13 +92,8 @@ export class Trash {
       const stats = files.lstat(path)
       if (stats === undefined || !owner.isAbandoned(token, Number(stats.ctimeMs))) continue
       const directory = stem === recordsStem ? undefined : keyOfStem(stem)
-      const slices = new Slices()
-      let isComplete = true
-      for (const found of directory === undefined ? [] : walk(files, path, '')) {
-        await slices.next()
-        if (found.isHidden && !this.putBack({ path, token }, directory ?? '', found.path)) isComplete = false
-      }
-      if (isComplete) this.discard({ path, token })
+      if (directory === undefined || keyProblem(directory) !== undefined) this.discard({ path, token })
+      else await this.clear({ path, token }, directory, () => undefined)
     }
   }
 
@@ -110,7 +119,7 @@ export class Trash {
     const { files } = this.#disk
     for (let attempt = 0; ; attempt++) {
       for (const entry of listOf(this.#disk, path)) {
-        await slices.next()
+        if (slices.isFull()) await slices.pause()
         if (entry.isDirectory()) await this.#remove(`${path}/${entry.name}`, slices)
         else unlinkIfThere(this.#disk, `${path}/${entry.name}`)
       }

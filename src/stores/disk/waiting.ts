@@ -22,6 +22,7 @@ export class Waiting {
   readonly #disk: Disk
   readonly #waits = new Map<string, Wait>()
   #stopWatching: (() => void) | undefined
+  #isClosed = false
 
   constructor(disk: Disk) {
     this.#disk = disk
@@ -31,6 +32,7 @@ export class Waiting {
   ended(stem: string): Promise<void> {
     const known = this.#waits.get(stem)
     if (known !== undefined) return known.promise
+    if (this.#isClosed) return Promise.resolve()
     // The watch comes first: a lock that goes between the two is seen missing here.
     this.#stopWatching ??= this.#watch()
     const inode = this.#inodeOf(stem)
@@ -50,6 +52,7 @@ export class Waiting {
   }
 
   close(): void {
+    this.#isClosed = true
     for (const stem of [...this.#waits.keys()]) this.#end(stem)
     this.#stopWatching?.()
     this.#stopWatching = undefined

@@ -1,5 +1,6 @@
 /** Whole files through the seam: read one, write one, append one line. */
 import type { Disk } from './disk.js'
+import { errnoOf } from './disk-error.js'
 import { type Files, openFlags } from './files.js'
 
 /** What `fd` holds from `from` to `size`; shorter when the file has been cut meanwhile. */
@@ -41,6 +42,16 @@ export function replaceFile(disk: Disk, path: string, text: string): void {
   }
 }
 
+/** Gives a file of all processes its mode, whatever the umask; one of another user has it already. */
+export function setMode({ files, fileMode }: Disk, fd: number): void {
+  if ((Number(files.fstat(fd).mode) & 0o777) === fileMode) return
+  try {
+    files.fchmod(fd, fileMode)
+  } catch (thrown) {
+    if (errnoOf(thrown) !== 'EPERM') throw thrown
+  }
+}
+
 /**
  * Appends `lines` in one write to the file that `path` names *afterwards*: a file that was renamed away
  * meanwhile (compaction, rotation) may have been read already, so the lines are appended again.
@@ -55,8 +66,8 @@ export function appendLines(disk: Disk, path: string, lines: Uint8Array): number
       // The rest in a second write could be torn apart by another's line.
       if (written !== lines.length)
         throw Object.assign(new Error('only part of a line was written'), { code: 'ENOSPC' })
-      const { ino, size, mode } = files.fstat(fd)
-      if ((Number(mode) & 0o777) !== disk.fileMode && Number(size) === lines.length) files.fchmod(fd, disk.fileMode)
+      const { ino, size } = files.fstat(fd)
+      if (Number(size) === lines.length) setMode(disk, fd)
       if (files.stat(path)?.ino === ino) return Number(size)
     } finally {
       files.close(fd)
