@@ -31,7 +31,7 @@ export interface KeyvStorageEntry {
 }
 
 /**
- * Makes a Keyv storage adapter of a store that can list its keys. Throws a `TypeError` for one that cannot.
+ * Makes a Keyv storage adapter of a store that can list its keys; one for each Keyv instance. Throws a `TypeError` for one that cannot.
  *
  * @example
  * const keyv = new Keyv({ store: asKeyv(new DiskStore({ directory: '/var/cache/site' })) })
@@ -43,8 +43,11 @@ export function asKeyv(store: Store, options: AsKeyvOptions = {}): KeyvStorage {
 export class KeyvStorage extends EventEmitter {
   /** Keyv 5 makes an iterator only for adapters of dialects that it knows; the rest of it is not used. */
   readonly opts = { dialect: 'redis', url: '' }
-  /** Written by Keyv 5: which keys (`namespace:...`) `clear()` removes. Keyv 6 writes its own names. */
-  declare namespace: string | undefined
+  /**
+   * Written by Keyv 5: which keys (`namespace:...`) `clear()` removes. So give each Keyv an adapter of its own,
+   * on the same store if you like. Keyv 6 does without, as long as it is not there.
+   */
+  declare namespace?: string | undefined
   readonly #store: Store
   readonly #directory: string
   readonly #clock: Clock
@@ -61,14 +64,14 @@ export class KeyvStorage extends EventEmitter {
     this.#clock = clock
   }
 
-  async get(key: string): Promise<unknown> {
+  async get<Value = unknown>(key: string): Promise<Value | undefined> {
     const page = await this.#store.get(this.#path(key))
     if (page === undefined || (page.expiresAtMs ?? Number.POSITIVE_INFINITY) <= this.#clock.now()) return undefined
-    return fromBody(page.body)
+    return fromBody(page.body) as Value
   }
 
-  async getMany(keys: string[]): Promise<unknown[]> {
-    return inBatches(keys, (batch) => Promise.all(batch.map((key) => this.get(key))))
+  async getMany<Value = unknown>(keys: string[]): Promise<(Value | undefined)[]> {
+    return inBatches(keys, (batch) => Promise.all(batch.map((key) => this.get<Value>(key))))
   }
 
   /** Keeps `value` in place of what was there, for `ttl` milliseconds. Without `ttl`, or with 0: until deleted. */
@@ -87,7 +90,9 @@ export class KeyvStorage extends EventEmitter {
     }
   }
 
-  async setMany(entries: KeyvStorageEntry[]): Promise<boolean[]> {
+  /** Resolves with a `true` for each, which Keyv 5 passes on although its types say otherwise. */
+  // biome-ignore lint/suspicious/noExplicitAny: Keyv 5 declares void, Keyv 6 boolean[]
+  async setMany(entries: KeyvStorageEntry[]): Promise<any> {
     return inBatches(entries, (batch) => Promise.all(batch.map(({ key, value, ttl }) => this.set(key, value, ttl))))
   }
 
@@ -117,9 +122,9 @@ export class KeyvStorage extends EventEmitter {
   }
 
   /** Pairs of key and value; with a namespace, those whose keys begin with it and a colon. */
-  async *iterator(namespace?: string): AsyncGenerator<[string, unknown], void> {
+  async *iterator<Value = unknown>(namespace?: string): AsyncGenerator<[string, Awaited<Value>], void> {
     for await (const key of this.#keys(namespace)) {
-      const value = await this.get(key)
+      const value = await this.get<Value>(key)
       if (value !== undefined) yield [key, value]
     }
   }
