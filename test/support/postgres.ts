@@ -4,7 +4,7 @@
  * directory, and is ended by its own handle. Durability is off: the data need not outlive the tests.
  */
 import { randomUUID } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { chown, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -21,6 +21,8 @@ export interface PostgresServer {
   down(): Promise<void>
   /** Starts it again, on the same port. */
   up(): Promise<void>
+  /** Starts it in recovery, without a primary: it can be read until `SELECT pg_promote()`. */
+  upAsStandby(): Promise<void>
   /** `down`, then `up`. */
   restart(): Promise<void>
   /** Stops the server and removes its data. */
@@ -95,6 +97,15 @@ async function startOn(port: number): Promise<PostgresServer> {
     },
     down: () => server.stop(),
     up,
+    async upAsStandby() {
+      const signal = join(databaseDir, 'standby.signal')
+      await writeFile(signal, '')
+      const { uid, gid } = await stat(databaseDir)
+      await chown(signal, uid, gid)
+      // It never says that it accepts read-write connections before it is promoted.
+      void up().catch(() => {})
+      await accepts(connectionString())
+    },
     async restart() {
       await server.stop()
       await up()
@@ -120,6 +131,19 @@ export async function connect(connectionString: string): Promise<pg.Client> {
   client.on('error', () => {})
   await client.connect()
   return client
+}
+
+/** Resolves when the server takes connections; fails after ten seconds. */
+async function accepts(connectionString: string): Promise<void> {
+  const endMs = Date.now() + 10_000
+  for (;;) {
+    try {
+      return await query(connectionString, 'SELECT 1').then(() => {})
+    } catch (error) {
+      if (Date.now() > endMs) throw error
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  }
 }
 
 function freePort(): Promise<number> {

@@ -22,13 +22,16 @@ export interface ConnectionOptions {
   readonly connectTimeoutMs: number
   /** How long a statement may take; past it the connection counts as dead. */
   readonly queryTimeoutMs: number
+  /** How long a transaction may stand open without a statement, before the server ends the connection. */
+  readonly idleInTransactionMs: number
   /** Ends the attempt to connect. */
   readonly signal: AbortSignal
 }
 
 /**
  * - Dates as `2020-01-08`.
- * - An idle listener is not ended for being idle, and a dead client is noticed by the server too.
+ * - An idle listener is not ended for being idle. That its client is dead the server notices by itself,
+ *   since writers may wait for what it was about to commit: within 15 s, or 10 s where a proxy answers for it.
  * - Locks are waited for briefly: before the server would pick a deadlock's victim (1 s), we give way.
  * - Commits do not wait for the disk: a deletion that a crash of the server undoes is repeated, which is
  *   harmless, and the application's writers wait for our commits.
@@ -38,7 +41,9 @@ const settings = [
   ['idle_session_timeout', '0'],
   ['lock_timeout', '200'],
   ['synchronous_commit', 'off'],
-  ['tcp_keepalives_idle', '10'],
+  ['tcp_keepalives_idle', '5'],
+  ['tcp_keepalives_interval', '2'],
+  ['tcp_keepalives_count', '5'],
   ['tcp_user_timeout', '15000'],
 ] as const
 
@@ -131,7 +136,7 @@ export class Connection {
   }
 
   async #connect(): Promise<void> {
-    const { clock, signal, connectTimeoutMs, applicationName } = this.#options
+    const { clock, signal, connectTimeoutMs, idleInTransactionMs, applicationName } = this.#options
     const silence = `PostgreSQL does not answer at ${describePlace(this.place)} within ${connectTimeoutMs} ms. It is tried again.`
     const timer = clock.setTimer(() => this.#lose(unreachable(silence)), connectTimeoutMs)
     const abort = () => this.#lose(unreachable('The attempt to connect was ended.'))
@@ -140,7 +145,11 @@ export class Connection {
       if (signal.aborted) abort()
       else await this.#client.connect()
       // Once more: an application_name in a connection string would win.
-      const wanted = [...settings, ['application_name', applicationName]]
+      const wanted = [
+        ...settings,
+        ['application_name', applicationName],
+        ['idle_in_transaction_session_timeout', String(idleInTransactionMs)],
+      ]
       await this.query(applySettings, [wanted.map(([name]) => name), wanted.map(([, value]) => value)])
     } catch (thrown) {
       const error = this.#lostBy ?? connectFailure(thrown, this.place)

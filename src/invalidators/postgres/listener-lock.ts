@@ -4,7 +4,8 @@
  *
  * The holder names itself in `application_name` and writes that name beside its pages. Whoever finds the
  * lock taken reads its own state: the same name there means a process on the same pages, and it stands by;
- * another means another node, and it is refused.
+ * another means another node, and it is refused. A connection of this process that died on the way leaves
+ * a holder on the server, perhaps for hours; it is ended.
  */
 import { randomBytes } from 'node:crypto'
 import { PagekeepError, reasonOf } from '../../core/errors.js'
@@ -23,7 +24,7 @@ export interface Holder {
 
 export type LockAnswer =
   | { readonly kind: 'held' }
-  | { readonly kind: 'same-node' | 'other-node'; readonly holder: Holder }
+  | { readonly kind: 'own-leftover' | 'same-node' | 'other-node'; readonly holder: Holder }
 
 export interface ListenerLock {
   /** A name for a connection; also its `application_name`. */
@@ -63,8 +64,12 @@ export class AdvisoryListenerLock implements ListenerLock {
       for (const { oid } of sorted.slice(0, index)) {
         await connection.query('SELECT pg_advisory_unlock($1, $2)::text', [lockClass, oid | 0])
       }
-      const names = [this.#lastName, await this.#state.read(stateName)]
-      return { kind: names.includes(holder.applicationName) ? 'same-node' : 'other-node', holder }
+      if (holder.applicationName === this.#lastName) {
+        await endOwnLeftover(connection, holder)
+        return { kind: 'own-leftover', holder }
+      }
+      const isSameNode = holder.applicationName === (await this.#state.read(stateName))
+      return { kind: isSameNode ? 'same-node' : 'other-node', holder }
     }
     this.#lastName = name
     try {
@@ -86,6 +91,13 @@ export function queueTaken({ applicationName, pid, user, address, table }: Holde
       'Rows that it takes would never be seen here, and pages would stay old. Run one listener for a queue: ' +
       'let all processes share one store, or stop the other listener.',
   )
+}
+
+/** Roles may end their own connections. By name too: the number may be another's by now. */
+async function endOwnLeftover(connection: Connection, { pid, applicationName }: Holder): Promise<void> {
+  const sql =
+    'SELECT pg_terminate_backend(pid)::text FROM pg_stat_activity WHERE pid::text = $1 AND application_name = $2'
+  await connection.query(sql, [pid, applicationName])
 }
 
 async function findHolder(connection: Connection, table: QueueTable): Promise<Holder> {

@@ -1,8 +1,8 @@
 /** "Did you mean": the name that differs least from one that is unknown. */
 
-/** The nearest of `names`, or `undefined` when none is near (more than a third of it differs). */
+/** The nearest of `names`, or `undefined` when none is near (more than two fifths of it differ). */
 export function nearestName(wrong: string, names: readonly string[]): string | undefined {
-  const limit = Math.max(1, Math.floor(wrong.length / 3))
+  const limit = Math.ceil(wrong.length * 0.4)
   const measured = names.map((name) => ({ name, distance: distanceBetween(wrong.toLowerCase(), name.toLowerCase()) }))
   const [best] = measured.filter(({ distance }) => distance <= limit).sort((a, b) => a.distance - b.distance)
   return best?.name

@@ -179,7 +179,8 @@ export class PostgresInvalidator implements Invalidator {
     settled: (state: 'listening' | 'standing-by') => void,
   ): Promise<void> {
     const name = this.#work.lock.newName()
-    const connection = await Connection.open({ ...this.#options, applicationName: name, signal })
+    const idleInTransactionMs = this.#options.maxHoldMs + 9000
+    const connection = await Connection.open({ ...this.#options, applicationName: name, idleInTransactionMs, signal })
     this.#connection = connection
     this.#connections++
     try {

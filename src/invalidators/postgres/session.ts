@@ -34,6 +34,8 @@ export interface SessionOptions {
 // Between another's taking of the lock and its name being beside the pages, its own processes look foreign.
 const foreignTries = 4
 const foreignRetryMs = 250
+// A connection that was told to end takes a moment.
+const leftoverRetryMs = 50
 
 /** Resolves when it was told to stop. Rejects with a `PagekeepError` when the connection cannot go on. */
 export async function runSession(session: SessionOptions): Promise<void> {
@@ -96,6 +98,10 @@ async function takeLock(session: SessionOptions, tables: readonly QueueTable[]):
   for (let tries = 0; !signal.aborted; ) {
     const answer = await work.lock.tryTake(connection, name, tables)
     if (answer.kind === 'held') return true
+    if (answer.kind === 'own-leftover') {
+      await alarm.sleep(leftoverRetryMs)
+      continue
+    }
     if (answer.kind === 'same-node') {
       tries = 0
       const { pid } = answer.holder

@@ -1,0 +1,106 @@
+import { expect, test } from 'vitest'
+import { connect, query } from '../../support/postgres.js'
+import { count, Harness, next, until } from './harness.js'
+import { MapState, RecordingTarget } from './recording-target.js'
+import { SilentProxy } from './silent-proxy.js'
+
+const harness = Harness.use()
+const ownBackends = "FROM pg_stat_activity WHERE application_name LIKE 'pagekeep:%' AND datname = current_database()"
+
+test('what is queued while the server is down for the listener is swept on reconnect', async () => {
+  const connection = await harness.database()
+  const target = new RecordingTarget()
+  const invalidator = harness.invalidator({ connection, target })
+  await invalidator.start()
+  const lost = next(invalidator, 'disconnected')
+  await harness.server.restart()
+  expect((await lost).reason).toMatchObject({ code: 'database-unreachable' })
+  await query(connection, "INSERT INTO cache_clearing_dates (date_to_clear) VALUES ('2020-01-08')")
+  await until('the day is evicted', () => target.evicted.has('daily/2020/01/08.daily.*'))
+  await invalidator.ready()
+  expect(invalidator.status()).toMatchObject({ state: 'listening' })
+})
+
+test('a backend that is terminated (two errors and an end) is one loss and one reconnect', async () => {
+  const connection = await harness.database()
+  const site = await harness.client(connection)
+  const invalidator = harness.invalidator({ connection, target: new RecordingTarget() })
+  await invalidator.start()
+  let losses = 0
+  invalidator.on('disconnected', () => losses++)
+  const again = next(invalidator, 'connected')
+  await site.query(`SELECT pg_terminate_backend(pid) ${ownBackends}`)
+  await again
+  await invalidator.ready()
+  expect(losses).toBe(1)
+  expect(invalidator.status().connections).toBe(2)
+})
+
+test('a connection that is silent but open is noticed within twice heartbeatMs, and the next one finds what was queued', async () => {
+  const direct = await harness.database()
+  const site = await harness.client(direct)
+  const proxy = await SilentProxy.start(harness.server.port)
+  harness.onEnd(() => proxy.stop())
+  const target = new RecordingTarget()
+  const connection = direct.replace(`:${harness.server.port}/`, `:${proxy.port}/`)
+  const heartbeatMs = 300
+  const invalidator = harness.invalidator({ connection, target, heartbeatMs, connectTimeoutMs: 300 })
+  await invalidator.start()
+
+  proxy.isSilent = true
+  const silentSinceMs = Date.now()
+  const lost = next(invalidator, 'disconnected')
+  await site.query("INSERT INTO cache_clearing_dates (date_to_clear) VALUES ('2020-01-08'); NOTIFY date_updated")
+  expect((await lost).reason.message).toMatch(/it was silent for 300 ms/)
+  // The machine may be busy; the two intervals are 600 ms.
+  expect(Date.now() - silentSinceMs).toBeLessThan(2 * heartbeatMs + 400)
+  expect(target.evicted).not.toContain('daily/2020/01/08.daily.*')
+
+  proxy.isSilent = false
+  await until('the day is evicted', () => target.evicted.has('daily/2020/01/08.daily.*'))
+})
+
+test('rules without a queue are done again on each connection: their NOTIFY may have been missed', async () => {
+  const connection = await harness.database()
+  const site = await harness.client(connection)
+  const target = new RecordingTarget()
+  const invalidator = harness.invalidator({ connection, target })
+  await invalidator.start()
+  expect(target.calls).toEqual([['news/*.html']])
+  await site.query('NOTIFY vuxml')
+  await until('the NOTIFY is followed', () => target.calls.length === 2)
+  await site.query(`SELECT pg_terminate_backend(pid) ${ownBackends}`)
+  await until('it is done again', () => target.calls.length === 3)
+  expect(target.calls.at(-1)).toEqual(['news/*.html'])
+})
+
+test('a server in recovery is tried again until it is promoted', async () => {
+  const connection = await harness.database()
+  await query(connection, "INSERT INTO cache_clearing_dates (date_to_clear) VALUES ('2020-01-08')")
+  await harness.server.down()
+  await harness.server.upAsStandby()
+  const target = new RecordingTarget()
+  const invalidator = harness.invalidator({ connection, target })
+  const refused = next(invalidator, 'error')
+  await invalidator.start()
+  expect(await refused).toMatchObject({ code: 'database-unreachable' })
+  expect((await refused).message).toMatch(/is a standby \(in recovery\).*Connect to the primary/)
+  await query(connection, 'SELECT pg_promote()')
+  await invalidator.ready()
+  expect(target.evicted).toContain('daily/2020/01/08.daily.*')
+})
+
+test('a listener whose session would be ended for being idle stays', async () => {
+  const connection = await harness.database()
+  const site = await harness.client(connection)
+  await site.query(
+    "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET idle_session_timeout = 50', current_database()); END $$",
+  )
+  const idle = await connect(connection)
+  const ended = new Promise((resolve) => idle.once('end', resolve))
+  const invalidator = harness.invalidator({ connection, target: new RecordingTarget(new MapState()) })
+  await invalidator.start()
+  await ended
+  expect(await count(site, `(SELECT pid ${ownBackends}) AS own`)).toBe(1)
+  expect(invalidator.status().connections).toBe(1)
+})
