@@ -6,7 +6,7 @@
 import { PagekeepError } from '../../core/errors.js'
 import { makeDirectory } from './directories.js'
 import type { Disk } from './disk.js'
-import { diskError } from './disk-error.js'
+import { diskError, errnoOf } from './disk-error.js'
 import { openFlags } from './files.js'
 
 export class Preparation {
@@ -56,12 +56,25 @@ export class Preparation {
     const placed = `${layout.root}/.pagekeep-probe-${token}`
     try {
       files.close(files.open(draft, openFlags.create, fileMode))
-      files.link(draft, linked)
+      this.#tryLink(draft, linked)
       files.rename(draft, placed)
       this.#isCaseBlind = files.lstat(`${layout.root}/.PAGEKEEP-probe-${token}`) !== undefined
     } finally {
       for (const path of [draft, linked, placed]) if (files.lstat(path) !== undefined) files.unlink(path)
       owner.retire(token)
+    }
+  }
+
+  #tryLink(existing: string, name: string): void {
+    try {
+      this.#disk.files.link(existing, name)
+    } catch (thrown) {
+      // EPERM is what file systems without hard links answer; a directory without permission failed before.
+      if (!['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'].includes(errnoOf(thrown) ?? '')) throw thrown
+      const message =
+        `Could not use the cache directory "${this.#disk.layout.root}": its file system has no hard links. ` +
+        'Put the cache on a local disk (ext4, xfs, zfs, tmpfs).'
+      throw new PagekeepError('store-unusable', message, { store: 'disk', cause: thrown })
     }
   }
 

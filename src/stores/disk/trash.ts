@@ -41,7 +41,9 @@ export class Trash {
   discard({ path, token }: Discarded): void {
     this.#work = this.#work.then(async () => {
       try {
-        await this.#remove(path, new Slices())
+        // What was a directory when it was looked at may have been replaced by a page when it was renamed.
+        if (this.#disk.files.lstat(path)?.isDirectory()) await this.#remove(path, new Slices())
+        else unlinkIfThere(this.#disk, path)
       } catch (thrown) {
         this.#disk.fault(diskError(`delete "${path}", which holds evicted pages`, thrown))
       } finally {

@@ -81,10 +81,11 @@ export function watched(before: (call: Call, args: readonly unknown[]) => void, 
   })
 }
 
-/** Makes `call` fail with `errno` where `path` occurs in one of its arguments. */
+/** Makes `call` fail with `errno` where `path` occurs in one of its arguments; without `path`, always. */
 export function failing(call: Call, errno: string, path = ''): Files {
   return watched((called, args) => {
-    if (called === call && args.some((arg) => typeof arg === 'string' && arg.includes(path))) throw systemError(errno)
+    const isMeant = path === '' || args.some((arg) => typeof arg === 'string' && arg.includes(path))
+    if (called === call && isMeant) throw systemError(errno)
   })
 }
 
