@@ -32,7 +32,9 @@ import { TagMarkReader } from './tag-marks.js'
 export interface KeyvStoreOptions {
   /**
    * A Keyv instance, version 5 or 6. Give it a namespace of its own. It must read what it has written: no
-   * replicas. It is not disconnected by `close`.
+   * replicas. It is not disconnected by `close`. Adapters limit the length of names (MySQL: 255); a page with
+   * a longer key is not kept. For Redis, set `disableOfflineQueue`: else evictions wait for a lost connection
+   * instead of failing.
    */
   readonly keyv: KeyvLike
   /**
@@ -74,7 +76,7 @@ export class KeyvStore implements Store {
     }
     const watch = new ErrorWatch(keyv)
     this.#keyv = keyv
-    this.#stamps = new Stamps(keyv, ttlMs === undefined ? undefined : 2 * ttlMs)
+    this.#stamps = new Stamps(keyv, watch, ttlMs === undefined ? undefined : 2 * ttlMs)
     this.#listing = new Listing(keyv, watch)
     const marks = new TagMarkReader(this.#stamps)
     this.#parts = { keyv, stamps: this.#stamps, marks, watch, fills: this.#fills, ttlMs }

@@ -32,6 +32,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { PagekeepError } from '../../core/errors.js'
+import type { ErrorWatch } from './error-watch.js'
 import { inBatches, type KeyvLike } from './keyv-like.js'
 
 /** What lies under a stamp's name. It carries the name, so that a name that the adapter changed is noticed. */
@@ -70,11 +71,13 @@ interface Attempt {
 
 export class Stamps {
   readonly #keyv: KeyvLike
+  readonly #watch: ErrorWatch
   readonly #ttlMs: number | undefined
 
   /** Stamps of keys and tags leave after `ttlMs`, those of directories never. */
-  constructor(keyv: KeyvLike, ttlMs: number | undefined) {
+  constructor(keyv: KeyvLike, watch: ErrorWatch, ttlMs: number | undefined) {
     this.#keyv = keyv
+    this.#watch = watch
     this.#ttlMs = ttlMs
   }
 
@@ -104,7 +107,8 @@ export class Stamps {
   }
 
   /**
-   * Writes new stamps and reads them back, since a failed write may look like one that was done.
+   * Writes new stamps and reads them back, since a failed write may look like one that was done. Where that
+   * fails (a Redis that is full), the old stamps are removed, which does as well by rule 2.
    * Resolves with what could not be renewed, by name.
    */
   async renew(names: Iterable<string>): Promise<Map<string, unknown>> {
@@ -113,7 +117,23 @@ export class Stamps {
       await inBatches([...attempts], (batch) => this.#renewOnce(batch))
       for (const [name, attempt] of attempts) if (attempt.isDone) attempts.delete(name)
     }
-    return new Map([...attempts].map(([name, { failure }]) => [name, failure]))
+    const isRemoved = await inBatches([...attempts.keys()], (batch) =>
+      Promise.all(batch.map((name) => this.#remove(name))),
+    )
+    return new Map([...attempts].filter((_, index) => !isRemoved[index]).map(([name, { failure }]) => [name, failure]))
+  }
+
+  /** Whether a stamp was there and certainly is no longer: a read that failed may look like nothing. */
+  async #remove(name: string): Promise<boolean> {
+    try {
+      return await this.#watch.during(async () => {
+        const isDeleted = (await this.#keyv.delete(name)) === true
+        const [stamp] = await this.read([name])
+        return isDeleted && stamp === undefined
+      })
+    } catch {
+      return false
+    }
   }
 
   async #renewOnce(attempts: readonly (readonly [string, Attempt])[]): Promise<[]> {

@@ -74,10 +74,14 @@ async function play({ selector, isWarm, fillers, isTorn, lies }: Play, choose: C
 }
 
 describe('KeyvStore evict() and publish() in two processes leave no stale page', () => {
-  test.each(Object.entries(selectors))('by %s, in every order, where pages were before', async (_kind, selector) => {
-    const count = await everySchedule((choose) => play({ selector, isWarm: true, fillers: 1 }, choose))
-    expect(count).toBeGreaterThan(50)
-  }, 120_000)
+  test.each(Object.entries(selectors))(
+    'by %s, in every order, where pages were before',
+    async (_kind, selector) => {
+      const count = await everySchedule((choose) => play({ selector, isWarm: true, fillers: 1 }, choose))
+      expect(count).toBeGreaterThan(50)
+    },
+    120_000,
+  )
 
   test.each(Object.entries(selectors))('by %s, in 500 orders, in an empty Keyv', async (_kind, selector) => {
     await someSchedules(500, (choose) => play({ selector, isWarm: false, fillers: 1 }, choose))
