@@ -3,9 +3,9 @@
  * a page older than their call.
  *
  * A flight is, to one who arrives:
- * - `current`: its render has not begun, or nothing was evicted since. Join, and take what it brings.
+ * - `current`: it has not looked for the page yet, or nothing was evicted since. Join, and take what it brings.
  * - `unsure`: something was evicted since, and whether it touches this page shows only at the end. Wait:
- *   a page that was *kept* is proven; any other answer is not for late callers, who then look again.
+ *   a page that was *published* is proven; any other answer is not for late callers, who then look again.
  * - `doomed`: not for late callers. They leave it and start another.
  */
 import type { Awaitable, FillState, KeptPage } from './store.js'
@@ -24,8 +24,8 @@ export class Flight {
     this.landing = fly(this)
   }
 
-  /** Called when the render begins: from here on `state` tells whether an eviction came. */
-  beginRender(state: () => Awaitable<FillState>): void {
+  /** Called before the flight looks for the page or renders it: from here on `state` tells whether an eviction came. */
+  guard(state: () => Awaitable<FillState>): void {
     this.#state = state
   }
 

@@ -76,9 +76,10 @@ export class ReadThrough {
         const own = this.#flights.start(key, (self) => this.#fly(self, request, page))
         return this.#land(own.landing, 'rendered', request, spare)
       }
-      const isOurs = state === 'current'
       const answer = await this.#land(flight.landing, 'joined', request, spare)
-      if (isOurs || answer.isKept) return answer
+      // A page that was published is proven; one that the flight found may have been evicted since.
+      const isProven = state === 'current' || answer.status === 'stale' || (answer.isKept && answer.status !== 'hit')
+      if (isProven) return answer
     }
   }
 
@@ -134,13 +135,15 @@ export class ReadThrough {
         const begun = isBlind ? undefined : await store.begin(key, { regardless: waits >= maxWaits })
         if (begun === undefined) {
           // Without a fill nobody can tell whether an eviction came: late callers do not join.
-          flight.beginRender(() => 'unsure')
+          flight.guard(() => 'unsure')
           return await this.renderOnly(request)
         }
         if (begun.kind === 'busy') {
           giveBackSlot()
           await begun.ended()
         }
+        // From here on an eviction may touch what this flight brings, be it found or rendered.
+        flight.guard(() => (begun.kind === 'fill' ? store.state(key, begun) : 'unsure'))
         // Another process may have kept the page since this call looked.
         const page = await store.get(key)
         if (page !== undefined && isNews(page, known, clock.now())) {
@@ -148,7 +151,6 @@ export class ReadThrough {
           return { ...page, source: 'store' }
         }
         if (begun.kind === 'busy') continue
-        flight.beginRender(() => store.state(key, begun))
         return await this.#fill(begun, request)
       } finally {
         giveBackSlot()

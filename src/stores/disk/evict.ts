@@ -9,7 +9,7 @@ import type { PatternSelector, Selector } from '../../core/selector.js'
 import type { Eviction } from '../../core/store.js'
 import { type Disk, Slices } from './disk.js'
 import { diskError, errnoOf, isAbsence } from './disk-error.js'
-import { doom } from './doom.js'
+import { type Doomed, doom } from './doom.js'
 import type { EvictionLog } from './eviction-log.js'
 import { removeRecord } from './page-record.js'
 import type { TagIndex } from './tag-index.js'
@@ -32,10 +32,11 @@ export class Evictor {
   }
 
   async evict(selectors: readonly Selector[]): Promise<Eviction> {
-    const { disk } = this.#parts
     const tally = new Tally()
     const slices = new Slices()
     const isLogged = this.#logTags(selectors)
+    // Before the registrations are read: a fill that escapes this has registered its tags, and is found below.
+    if (!isLogged) this.#doom({ keys: new Map(), patterns: [], all: selectors[0] }, selectors, tally)
     const keys = new Map<string, Selector>()
     for (const selector of selectors) {
       if (selector.kind === 'key') keys.set(selector.key, selector)
@@ -50,12 +51,7 @@ export class Evictor {
       }
     }
     const patterns = selectors.filter((selector) => selector.kind === 'pattern')
-    try {
-      doom(disk, { keys, patterns, all: isLogged ? undefined : selectors[0] }, tally)
-    } catch (thrown) {
-      // The pages are removed all the same; but the eviction is not done.
-      for (const selector of selectors) tally.fail(selector, selector.text, thrown)
-    }
+    this.#doom({ keys, patterns, all: undefined }, selectors, tally)
     for (const [key, selector] of keys) {
       this.#removePage(selector, key, tally)
       if (slices.isFull()) await slices.pause()
@@ -65,6 +61,15 @@ export class Evictor {
       else await this.#removeMatching(pattern, pattern.directory, tally, slices)
     }
     return tally
+  }
+
+  #doom(doomed: Doomed, selectors: readonly Selector[], tally: Tally): void {
+    try {
+      doom(this.#parts.disk, doomed, tally)
+    } catch (thrown) {
+      // The pages are removed all the same; but the eviction is not done.
+      for (const selector of selectors) tally.fail(selector, selector.text, thrown)
+    }
   }
 
   /** `false` when fills in flight cannot learn of the tags: then all of them must be doomed. */

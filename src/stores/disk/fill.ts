@@ -11,7 +11,7 @@ import type { EvictionLog, LogPosition } from './eviction-log.js'
 import { openFlags } from './files.js'
 import type { Lease } from './lease.js'
 import { encodePage } from './page-file.js'
-import { readRecord, recordBit, removeRecord, writeRecord } from './page-record.js'
+import { type PageRecord, type PageStats, readRecord, recordBit, removeRecord, writeRecord } from './page-record.js'
 import { placePage } from './placing.js'
 import type { TagIndex } from './tag-index.js'
 import { writeAll } from './whole-file.js'
@@ -73,28 +73,30 @@ export class DiskFill implements Fill {
       tags.register(this.key, own)
       if (log.namesAnySince(this.#position, own)) return 'doomed'
     }
-    if (record === undefined) return placePage(disk, this.lease.path, this.key)
-    writeRecord(disk, this.key, stats, record)
+    return record === undefined ? placePage(disk, this.lease.path, this.key) : this.#placeWithRecord(stats, record)
+  }
+
+  /** The token is held open meanwhile, so that no other fill's can get the inode that the record names. */
+  #placeWithRecord(stats: PageStats, record: PageRecord): 'kept' | 'doomed' {
+    const { disk } = this.#parts
+    const fd = this.#openToken(openFlags.read)
+    if (fd === undefined) return 'doomed'
+    let outcome: 'kept' | 'doomed' = 'doomed'
     try {
-      const outcome = placePage(disk, this.lease.path, this.key)
-      if (outcome === 'doomed') this.#dropRecord(stats)
+      writeRecord(disk, this.key, stats, record)
+      outcome = placePage(disk, this.lease.path, this.key)
       return outcome
-    } catch (thrown) {
-      this.#dropRecord(stats)
-      throw thrown
+    } finally {
+      if (outcome === 'doomed') this.#dropRecord(stats)
+      disk.files.close(fd)
     }
   }
 
   /** `undefined` when the token is gone. */
-  #write(bytes: Uint8Array, hasRecord: boolean) {
+  #write(bytes: Uint8Array, hasRecord: boolean): PageStats | undefined {
     const { files, fileMode } = this.#parts.disk
-    let fd: number
-    try {
-      fd = files.open(this.lease.path, openFlags.rewrite)
-    } catch (thrown) {
-      if (errnoOf(thrown) === 'ENOENT') return undefined
-      throw thrown
-    }
+    const fd = this.#openToken(openFlags.rewrite)
+    if (fd === undefined) return undefined
     try {
       writeAll(files, fd, bytes)
       const mode = hasRecord ? fileMode | recordBit : fileMode
@@ -105,8 +107,17 @@ export class DiskFill implements Fill {
     }
   }
 
+  #openToken(flags: number): number | undefined {
+    try {
+      return this.#parts.disk.files.open(this.lease.path, flags)
+    } catch (thrown) {
+      if (errnoOf(thrown) === 'ENOENT') return undefined
+      throw thrown
+    }
+  }
+
   /** The record of a page that did not come; another fill's is left alone. */
-  #dropRecord(stats: Parameters<typeof readRecord>[2]): void {
+  #dropRecord(stats: PageStats): void {
     const { disk } = this.#parts
     try {
       if (readRecord(disk, this.key, stats) !== undefined) removeRecord(disk, this.key)

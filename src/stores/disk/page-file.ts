@@ -13,11 +13,12 @@ import { readAll } from './whole-file.js'
 
 /** What is written for `page`: its bytes, and its record if it needs one. */
 export function encodePage(page: NewPage): { readonly bytes: Uint8Array; readonly record: PageRecord | undefined } {
-  const { body, renderBeganAtMs, expiresAtMs } = page
+  const { body, renderBeganAtMs, expiresAtMs, renderMs } = page
   const isBytes = typeof body !== 'string'
   const bytes = isBytes ? body : Buffer.from(body)
   if (!isBytes && expiresAtMs === undefined && bytes.length > 0) return { bytes, record: undefined }
-  return { bytes, record: { isBytes, renderBeganAtMs, ...(expiresAtMs !== undefined && { expiresAtMs }) } }
+  const times = { ...(expiresAtMs !== undefined && { expiresAtMs }), ...(renderMs !== undefined && { renderMs }) }
+  return { bytes, record: { isBytes, renderBeganAtMs, ...times } }
 }
 
 /** The whole page of `key`, or `undefined` for anything else that may lie there. */

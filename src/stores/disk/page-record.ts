@@ -17,9 +17,10 @@ export interface PageRecord {
   readonly isBytes: boolean
   readonly renderBeganAtMs: number
   readonly expiresAtMs?: number
+  readonly renderMs?: number
 }
 
-type PageStats = Pick<BigIntStats, 'ino' | 'size' | 'mtimeNs'>
+export type PageStats = Pick<BigIntStats, 'ino' | 'size' | 'mtimeNs'>
 
 export function writeRecord(disk: Disk, key: string, stats: PageStats, record: PageRecord): void {
   const path = disk.layout.record(key)
@@ -45,11 +46,16 @@ export function readRecord({ files, layout }: Disk, key: string, stats: PageStat
     if (thrown instanceof SyntaxError || isAbsence(thrown)) return undefined
     throw thrown
   }
-  const { isBytes, renderBeganAtMs, expiresAtMs } = read ?? {}
+  const { isBytes, renderBeganAtMs, expiresAtMs, renderMs } = read ?? {}
   const identity = identityOf(stats)
   if (read?.ino !== identity.ino || read.size !== identity.size || read.mtimeNs !== identity.mtimeNs) return undefined
   if (typeof isBytes !== 'boolean' || typeof renderBeganAtMs !== 'number') return undefined
-  return { isBytes, renderBeganAtMs, ...(typeof expiresAtMs === 'number' && { expiresAtMs }) }
+  return {
+    isBytes,
+    renderBeganAtMs,
+    ...(typeof expiresAtMs === 'number' && { expiresAtMs }),
+    ...(typeof renderMs === 'number' && { renderMs }),
+  }
 }
 
 export function removeRecord({ files, layout }: Disk, key: string): void {

@@ -54,12 +54,13 @@ export const pageTests: readonly ContractTest[] = [
     },
   },
   {
-    title: 'get() returns expiresAtMs as it was kept, and does not look at it',
+    title: 'get() returns expiresAtMs and renderMs as they were kept, and does not look at them',
     async run(stage) {
       const fill = await stage.begin('page.html')
       const expiresAtMs = stage.clock.now() - 5000
-      await fill.publish({ ...stage.page('old'), expiresAtMs })
-      assert.equal((await stage.store.get('page.html'))?.expiresAtMs, expiresAtMs)
+      await fill.publish({ ...stage.page('old'), expiresAtMs, renderMs: 120 })
+      const page = await stage.store.get('page.html')
+      assert.deepEqual([page?.expiresAtMs, page?.renderMs], [expiresAtMs, 120])
     },
   },
   {
