@@ -114,7 +114,7 @@ The database    ${database}
 The listener    ${pid === undefined ? 'inside the site' : `pid ${pid}`}
 
 To try:
-- Load a page twice: the foot of the page says whether it came from the cache.
+- Load a page twice: the head of the page says whether it came from the cache.
 - Make a commit by the form, and see the page change on the next load. Or change anything with psql.
 - Look at the pages as files, cat one, remove one: they are plain files, and removing them is safe.${
     pid === undefined ? '' : `\n- kill -9 ${pid}, make commits, and see them cleared when the listener is back.`

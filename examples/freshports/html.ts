@@ -48,12 +48,14 @@ export function frame(title: string, content: Content): string {
 <style>${style}</style>
 </head>
 <body>
-<header><a href="/">FreshPorts <small>an example of pagekeep</small></a></header>
+<header>
+<a href="/">FreshPorts <small>an example of pagekeep</small></a>
+<p class="quiet">Rendered <time datetime="${renderedAt}">${renderedAt.replace('T', ' ').replace('Z', ' UTC')}</time>${new Html(noteMark)}.</p>
+</header>
 <main>
 <h1>${title}</h1>
 ${content}
 </main>
-<footer>Rendered <time datetime="${renderedAt}">${renderedAt.replace('T', ' ').replace('Z', ' UTC')}</time>${new Html(noteMark)}.</footer>
 </body>
 </html>
 `.text

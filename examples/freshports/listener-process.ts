@@ -33,6 +33,8 @@ export function listenerProcess({ database, cacheDirectory, print, onDeath }: Li
       const started = fork(fileURLToPath(new URL('listener.ts', import.meta.url)), {
         env: { ...process.env, DATABASE_URL: database, CACHE_DIRECTORY: cacheDirectory },
         stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+        // Not in the terminal's group: Ctrl-C is for the demo, which then stops it in order.
+        detached: true,
       })
       child = started
       const ended = once(started, 'exit').then(([code, signal]) => {

@@ -20,7 +20,7 @@ const namePattern = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$/
 
 /** The page of an address, or `undefined` when there can be none. Parameters that no page has are ignored. */
 export function findPage(address: URL): Page | undefined {
-  const [kind = '', ...names] = address.pathname.slice(1).replace(/\/$/, '').split('/')
+  const [kind = '', ...names] = readPath(address.pathname)
   const page = address.searchParams.get('page') ?? '1'
   const branch = address.searchParams.get('branch') ?? 'head'
   if (!/^[1-9]\d{0,3}$/.test(page) || !names.every((name) => namePattern.test(name))) return undefined
@@ -44,6 +44,16 @@ export function findPage(address: URL): Page | undefined {
   return undefined
 }
 
+/** Its segments, decoded; what cannot be decoded is left as it is, and is the name of nothing. */
+function readPath(path: string): string[] {
+  const segments = path.slice(1).replace(/\/$/, '').split('/')
+  try {
+    return segments.map(decodeURIComponent)
+  } catch {
+    return segments
+  }
+}
+
 async function renderNews(db: pg.Pool, page: number): Promise<string> {
   const commits = await findCommits(db, '', 'LIMIT $1 OFFSET $2', [perPage + 1, (page - 1) * perPage])
   if (commits.length === 0 && page > 1) throw new NotFound()
@@ -59,11 +69,11 @@ async function renderNews(db: pg.Pool, page: number): Promise<string> {
     html`<nav aria-label="Categories"><ul class="inline">${categories.rows.map(
       ({ name, ports }) => html`<li><a href="/categories/${name}">${name}</a> <span class="quiet">${ports}</span></li>`,
     )}</ul></nav>
+${page === 1 ? commitForm({ port: 'devel/git', back: '/' }) : ''}
 ${showCommits(commits.slice(0, perPage))}
 ${pager('/', page, commits.length > perPage)}
 <h2>News</h2>
-<ul class="rows">${news.rows.map(({ title, day }) => html`<li><span class="quiet">${day}</span> ${title}</li>`)}</ul>
-${commitForm({ port: 'devel/git', back: '/' })}`,
+<ul class="rows">${news.rows.map(({ title, day }) => html`<li><span class="quiet">${day}</span> ${title}</li>`)}</ul>`,
   )
 }
 
@@ -125,8 +135,8 @@ async function renderDay(db: pg.Pool, date: string, branch: string): Promise<str
 <li><a href="${dayAddress(dayAfter(date, -1), branch)}">The day before</a></li>
 <li><a href="${dayAddress(dayAfter(date, 1), branch)}">The day after</a></li>
 </ul></nav>
-${showCommits(commits, false)}
-${branch === 'head' ? commitForm({ port: first, day: date, back: dayAddress(date, branch) }) : ''}`,
+${branch === 'head' ? commitForm({ port: first, day: date, back: dayAddress(date, branch) }) : ''}
+${showCommits(commits, false)}`,
   )
 }
 

@@ -82,15 +82,20 @@ or with DATABASE_URL and CACHE_DIRECTORY in the environment.`
   }
 }
 
-/** Resolves at SIGTERM, at Ctrl-C, and when the process that forked this one is gone. */
+/**
+ * Resolves at SIGTERM, at Ctrl-C, and when the process that forked this one is gone. One Ctrl-C may arrive
+ * twice, from the terminal and from a parent that passes it on; another one a second later ends at once.
+ */
 export function untilTold(): Promise<void> {
-  const events = ['SIGTERM', 'SIGINT', 'disconnect'] as const
   return new Promise((resolve) => {
+    let toldAtMs: number | undefined
     const told = () => {
-      for (const event of events) process.off(event, told)
+      process.off('disconnect', told)
+      if (toldAtMs !== undefined && Date.now() - toldAtMs > 1000) process.exit(1)
+      toldAtMs ??= Date.now()
       resolve()
     }
-    for (const event of events) process.on(event, told)
+    for (const event of ['SIGTERM', 'SIGINT', 'disconnect'] as const) process.on(event, told)
   })
 }
 
