@@ -17,5 +17,6 @@ export default defineConfig({
   splitting: true,
   clean: true,
   treeshake: true,
+  removeNodeProtocol: false,
   external: ['pg', 'keyv'],
 })
