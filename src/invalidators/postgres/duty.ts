@@ -7,6 +7,8 @@ import type { Connection } from './connection.js'
 export interface Duty {
   /** When it wants a turn, in milliseconds since 1970; `Infinity`: not before something happens. */
   dueAtMs(): number
+  /** Whether something that was there at `sinceMs` still waits for its first turn. */
+  isBehind(sinceMs: number): boolean
   /** One bounded piece of work. Rejects only when the connection cannot go on. */
   turn(connection: Connection): Promise<void>
 }

@@ -36,10 +36,20 @@ export interface InvalidatorEvents {
 export type InvalidatorEventName = keyof InvalidatorEvents
 export type InvalidatorListener<Name extends InvalidatorEventName> = (event: InvalidatorEvents[Name]) => void
 
+/** What is logged besides faults, and how loudly. */
+const levels: Partial<Record<InvalidatorEventName, 'debug' | 'info' | 'warn'>> = {
+  connected: 'info',
+  standingBy: 'info',
+  setAside: 'warn',
+  swept: 'debug',
+  evicted: 'debug',
+}
+
 export class InvalidatorEmitter {
   readonly #emitter = new EventEmitter()
   readonly #logger: Logger
   readonly #warned = new Set<string>()
+  lastFault: PagekeepError | undefined
 
   constructor(logger: Logger) {
     this.#logger = logger
@@ -51,6 +61,8 @@ export class InvalidatorEmitter {
   }
 
   emit<Name extends InvalidatorEventName>(name: Name, event: InvalidatorEvents[Name]): void {
+    const level = levels[name]
+    if (level !== undefined) this.#logger[level](`pagekeep: ${name}`, event)
     for (const listener of this.#emitter.listeners(name)) {
       try {
         listener(event)
@@ -66,6 +78,7 @@ export class InvalidatorEmitter {
 
   /** Logs `error`, emits it, and warns where nobody would see it. */
   fault(error: PagekeepError): void {
+    this.lastFault = error
     this.#logger.error(error.message, { code: error.code })
     this.emit('error', error)
     const isSeen = this.#logger !== silentLogger || this.#emitter.listenerCount('error') > 0

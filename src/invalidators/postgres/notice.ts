@@ -19,6 +19,7 @@ export class Notice implements Duty {
   readonly #clock: Clock
   #dueAtMs = never
   #failures = 0
+  #beganAtMs = Number.NEGATIVE_INFINITY
 
   constructor(rule: Rule, evictor: Evictor, emitter: InvalidatorEmitter, clock: Clock) {
     this.rule = rule
@@ -35,7 +36,12 @@ export class Notice implements Duty {
     return this.#dueAtMs
   }
 
+  isBehind(sinceMs: number): boolean {
+    return this.#beganAtMs < sinceMs
+  }
+
   async turn(): Promise<void> {
+    this.#beganAtMs = this.#clock.now()
     this.#dueAtMs = never
     try {
       await this.#evictor.evict(this.rule.selectorsOf({}), 'notify')

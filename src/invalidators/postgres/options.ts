@@ -4,6 +4,7 @@ import { type Clock, systemClock } from '../../core/clock.js'
 import { type EvictionTarget, type Logger, silentLogger } from '../../core/invalidator.js'
 import { type ListenFor, type ListenForOptions, readListenFor } from './listen-for.js'
 import { Rule } from './rules.js'
+import { SteadyClock } from './steady-clock.js'
 
 export interface PostgresInvalidatorOptions {
   /** How to connect: `postgres://…`, or what `pg.Client` takes. To the server itself, not through PgBouncer. */
@@ -18,9 +19,12 @@ export interface PostgresInvalidatorOptions {
   readonly logger?: Logger
   /** Default: the machine's. */
   readonly clock?: Clock
-  /** How often every queue is looked at without a NOTIFY. Default 60,000; less finds orphaned rows sooner and asks more. */
+  /** How often every queue is swept and counted without a NOTIFY. Default 60,000. */
   readonly sweepIntervalMs?: number
-  /** After how much silence the server is asked, and how long it may take to answer. Default 5,000: a dead link is noticed within 10 s. */
+  /**
+   * How often the server is asked whether it is there and whether rows wait, and how long it may take to
+   * answer. Default 5,000: a dead link is noticed within 10 s. A cache's `maxLagMs` wants to be twice as long.
+   */
   readonly heartbeatMs?: number
   /** How long a connection may take to be made. Default 10,000. */
   readonly connectTimeoutMs?: number
@@ -62,7 +66,7 @@ export type CheckedOptions = typeof numberDefaults & {
   readonly rules: readonly Rule[]
   readonly listenFor: ListenFor | undefined
   readonly logger: Logger
-  readonly clock: Clock
+  readonly clock: SteadyClock
 }
 
 /** Throws `TypeError` and `RangeError` for what cannot be used. */
@@ -79,7 +83,15 @@ export function checkOptions(options: PostgresInvalidatorOptions): CheckedOption
   const tables = rules.flatMap(({ queue }: Rule) => (queue === undefined ? [] : [queue.table.sql]))
   const twice = tables.find((table, index) => tables.indexOf(table) !== index)
   if (twice !== undefined) throw new TypeError(`Expected one rule for each queue table, got two for ${twice}`)
-  return { ...checkNumbers(options), config, target, rules, listenFor: readListenFor(options.listenFor), logger, clock }
+  return {
+    ...checkNumbers(options),
+    config,
+    target,
+    rules,
+    listenFor: readListenFor(options.listenFor),
+    logger,
+    clock: new SteadyClock(clock),
+  }
 }
 
 function checkNumbers(options: PostgresInvalidatorOptions): typeof numberDefaults {

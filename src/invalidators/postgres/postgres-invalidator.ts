@@ -7,8 +7,8 @@
  * | stopped     | at first; when stop() is done; when start() rejects | no connection, no timer            | start()                                 |
  * | connecting  | start(); a wait is over                   | no lock, nothing is taken from queues       | connected, failed, stop()               |
  * | standing-by | a process of this node has the lock       | that process clears the queues              | the lock is free, connection lost, stop() |
- * | catching-up | lock held, LISTEN done                    | what is queued from now on notifies         | nothing is due, connection lost, stop() |
- * | listening   | nothing was due                           | all that was visible then is evicted        | connection lost, stop()                 |
+ * | catching-up | lock held, LISTEN done                    | what is queued from now on notifies         | each queue was drained once, connection lost, stop() |
+ * | listening   | all that was queued before has been dealt with | what was set aside is told, the rest is evicted | connection lost, stop()                 |
  * | waiting     | connection failed or lost                 | rows stay queued; nothing is lost           | after the backoff, stop()               |
  * | stopping    | stop()                                    | the batch at hand is finished               | it is finished                          |
  */
@@ -47,7 +47,6 @@ export class PostgresInvalidator implements Invalidator {
   #connection: Connection | undefined
   #connections = 0
   #lastHeardAtMs: number | undefined
-  #lastError: PagekeepError | undefined
 
   /** Throws `TypeError` or `RangeError` for options that cannot be used; touches nothing yet. `parts` is for tests. */
   constructor(options: PostgresInvalidatorOptions, parts: Parts = soundParts) {
@@ -110,7 +109,7 @@ export class PostgresInvalidator implements Invalidator {
       lastSweepAtMs: sweep.lastAtMs,
       connections: this.#connections,
       removed: evictor.removed,
-      lastError: this.#lastError,
+      lastError: this.#emitter.lastFault,
       channels,
       queues: drains.map(({ queue, channel, backlog, cleared, setAside }) => ({
         table: queue.table.written,
@@ -132,28 +131,25 @@ export class PostgresInvalidator implements Invalidator {
       started = resolve
       refused = reject
     })
-    const ended = this.#loop(abort.signal, alarm, started, refused).finally(() => {
+    const ended = this.#loop(abort.signal, alarm, started).then((refusal) => {
       this.#run = undefined
       this.#enter('stopped')
-      started()
-      for (const waiter of [...this.#waiters]) waiter.reject(closed('It was stopped before it had caught up.'))
+      if (refusal === undefined) started()
+      else refused(refusal)
+      const reason = refusal ?? closed('It was stopped before it had caught up.')
+      for (const waiter of [...this.#waiters]) waiter.reject(reason)
     })
     return { abort, alarm, started: result, ended }
   }
 
   /** Connects, works, and again, until told to stop, or until the first attempt shows what cannot be mended. */
-  async #loop(
-    signal: AbortSignal,
-    alarm: Alarm,
-    started: () => void,
-    refused: (reason: unknown) => void,
-  ): Promise<void> {
+  async #loop(signal: AbortSignal, alarm: Alarm, started: () => void): Promise<PagekeepError | undefined> {
     let failures = 0
     let hasStarted = false
     const settled = (state: 'listening' | 'standing-by') => {
       failures = 0
       hasStarted = true
-      if (!signal.aborted) this.#enter(state)
+      this.#enter(state)
       started()
       for (const waiter of [...this.#waiters]) waiter.resolve()
     }
@@ -163,14 +159,14 @@ export class PostgresInvalidator implements Invalidator {
         await this.#connectAndWork(signal, alarm, settled)
       } catch (thrown) {
         const error = thrown as PagekeepError
-        if (signal.aborted) return
-        this.#lastError = error
-        if (!hasStarted && isPermanent(error)) return refused(error)
+        if (signal.aborted) break
+        if (!hasStarted && isPermanent(error)) return error
         hasStarted = true
         failures++
         await this.#wait(error, failures, alarm, started)
       }
     }
+    return undefined
   }
 
   async #connectAndWork(
@@ -217,7 +213,7 @@ export class PostgresInvalidator implements Invalidator {
   }
 
   #enter(state: InvalidatorState): void {
-    if (this.#state === state) return
+    if (this.#state === state || (this.#state === 'stopping' && state !== 'stopped')) return
     this.#state = state
     this.#sinceMs = this.#options.clock.now()
   }

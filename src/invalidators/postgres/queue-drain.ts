@@ -44,6 +44,8 @@ export class QueueDrain implements Duty {
   readonly setAside: SetAside
   /** Rows cleared since the process began. */
   cleared = 0
+  /** Every row that was committed before this is done or set aside; in milliseconds since 1970. */
+  coveredUntilMs = Number.NEGATIVE_INFINITY
   /** Rows waiting at the last sweep. */
   backlog: number | undefined
   readonly #options: QueueDrainOptions
@@ -74,6 +76,18 @@ export class QueueDrain implements Duty {
     this.#isDue = true
   }
 
+  /** Sees whether there are rows. With none, all is covered up to now. */
+  async glance(connection: Connection): Promise<void> {
+    const askedAtMs = this.#options.clock.now()
+    if (this.#table === undefined || this.#isStuck(askedAtMs)) return
+    const hasMore = await this.#table.hasMore(connection, this.setAside.ids()).catch((thrown: unknown) => {
+      if (connection.isLost) throw thrown
+      return true
+    })
+    if (hasMore) this.#isDue = true
+    else this.coveredUntilMs = askedAtMs
+  }
+
   async countBacklog(connection: Connection): Promise<void> {
     this.backlog = await this.#table?.count(connection)
   }
@@ -82,6 +96,10 @@ export class QueueDrain implements Duty {
     const takesMore = this.#isDue && !this.setAside.isFull
     const dueAtMs = takesMore ? atOnce : Math.min(this.#peekAtMs, this.setAside.next()?.retryAtMs ?? never)
     return Math.max(dueAtMs, this.#restUntilMs)
+  }
+
+  isBehind(sinceMs: number): boolean {
+    return this.coveredUntilMs < sinceMs && !this.#isStuck(this.#options.clock.now())
   }
 
   async turn(connection: Connection): Promise<void> {
@@ -99,7 +117,7 @@ export class QueueDrain implements Duty {
       const rows = await consume({ connection, table, rule, selection, clock, maxHoldMs, evict })
       this.#succeeded(rows)
       if (retried !== undefined) this.setAside.forget(retried)
-      else await this.#adapt(connection, table, rows, clock.now() - beganAtMs)
+      else await this.#adapt(connection, table, rows, beganAtMs)
     } catch (thrown) {
       if (retried === undefined) this.#isDue = true
       if (connection.isLost) throw thrown
@@ -114,8 +132,9 @@ export class QueueDrain implements Duty {
     this.#rests = 0
   }
 
-  async #adapt(connection: Connection, table: QueueTable, rows: readonly TakenRow[], tookMs: number): Promise<void> {
+  async #adapt(connection: Connection, table: QueueTable, rows: readonly TakenRow[], beganAtMs: number): Promise<void> {
     const { batchRows, batchMs, clock } = this.#options
+    const tookMs = clock.now() - beganAtMs
     const isFull = rows.length >= this.#limit
     if (tookMs > batchMs && rows.length > 0) this.#limit = Math.max(1, Math.floor((rows.length * batchMs) / tookMs))
     else if (isFull && tookMs < batchMs / 2) this.#limit = Math.min(batchRows, this.#limit * 2)
@@ -125,6 +144,8 @@ export class QueueDrain implements Duty {
       this.#peeks++
       this.#peekAtMs = clock.now() + backoffMs(this.#peeks, peekOptions)
       return
+    } else {
+      this.coveredUntilMs = beganAtMs
     }
     this.#peeks = 0
   }
@@ -153,6 +174,11 @@ export class QueueDrain implements Duty {
     const { attempts, retryAtMs } = this.setAside.add(id, error, clock.now())
     emitter.fault(error)
     emitter.emit('setAside', { table: this.queue.table.written, id, attempts, retryAtMs, error })
+  }
+
+  /** Rows wait for something that time brings, not for a turn. */
+  #isStuck(nowMs: number): boolean {
+    return this.#restUntilMs > nowMs || this.#peekAtMs !== never || this.setAside.isFull
   }
 
   #rest(nowMs: number): void {

@@ -108,6 +108,10 @@ export class SecondLook implements Duty {
     return Math.min(this.#retryAtMs, this.#lastLookAtMs + backoffMs(Math.max(1, this.#looks), lookOptions))
   }
 
+  isBehind(): boolean {
+    return this.#isFirstLook && this.#fresh.size > 0
+  }
+
   async turn(connection: Connection): Promise<void> {
     const { clock, emitter } = this.#options
     const open = await openTransactions(connection)

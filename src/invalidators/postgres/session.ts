@@ -120,7 +120,10 @@ async function takeLock(session: SessionOptions, tables: readonly QueueTable[]):
 
 async function giveTurns({ connection, options, work, alarm, signal, onCaughtUp }: SessionOptions): Promise<void> {
   const { clock, heartbeatMs } = options
-  const duties = [...work.duties, new Heartbeat(clock, heartbeatMs)]
+  const heartbeat = new Heartbeat(work.drains, clock, heartbeatMs)
+  const duties = [...work.duties, heartbeat]
+  const sinceMs = clock.now()
+  let isCaughtUp = false
   while (!signal.aborted) {
     const now = clock.now()
     const due = duties.filter((duty) => duty.dueAtMs() <= now)
@@ -128,11 +131,13 @@ async function giveTurns({ connection, options, work, alarm, signal, onCaughtUp 
       if (signal.aborted) return
       await duty.turn(connection)
     }
-    if (due.length > 0) continue
-    // A lost connection shows here.
+    // A connection that was lost meanwhile shows here.
     if (connection.isLost) await connection.query('SELECT 1')
-    work.sweep.caughtUp()
-    onCaughtUp()
-    await alarm.sleep(Math.min(...duties.map((duty) => duty.dueAtMs())) - clock.now())
+    await work.roundDone(heartbeat.askedAtMs)
+    if (!isCaughtUp && !duties.some((duty) => duty.isBehind(sinceMs))) {
+      isCaughtUp = true
+      onCaughtUp()
+    }
+    if (due.length === 0) await alarm.sleep(Math.min(...duties.map((duty) => duty.dueAtMs())) - clock.now())
   }
 }

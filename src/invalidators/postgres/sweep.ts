@@ -15,7 +15,7 @@ export class Sweep implements Duty {
   readonly #clock: Clock
   readonly #intervalMs: number
   #dueAtMs = atOnce
-  #isUnderWay = false
+  #beganAtMs: number | undefined
   #clearedBefore = 0
   /** When the last sweep was done, in milliseconds since 1970. */
   lastAtMs: number | undefined
@@ -36,8 +36,9 @@ export class Sweep implements Duty {
   }
 
   async turn(connection: Connection): Promise<void> {
-    this.#dueAtMs = this.#clock.now() + this.#intervalMs
-    this.#isUnderWay = true
+    const nowMs = this.#clock.now()
+    this.#dueAtMs = nowMs + this.#intervalMs
+    this.#beganAtMs = nowMs
     for (const drain of this.#drains) {
       drain.markDue()
       try {
@@ -49,10 +50,15 @@ export class Sweep implements Duty {
     }
   }
 
-  /** Nothing is due any more: a sweep that was under way is done. */
-  caughtUp(): void {
-    if (!this.#isUnderWay) return
-    this.#isUnderWay = false
+  isBehind(): boolean {
+    return this.#dueAtMs === atOnce
+  }
+
+  /** Notes that the sweep is done, once it is. */
+  settle(): void {
+    const beganAtMs = this.#beganAtMs
+    if (beganAtMs === undefined || this.#drains.some((drain) => drain.isBehind(beganAtMs))) return
+    this.#beganAtMs = undefined
     this.lastAtMs = this.#clock.now()
     const cleared = this.#drains.reduce((sum, drain) => sum + drain.cleared, 0)
     this.#emitter.emit('swept', { rows: cleared - this.#clearedBefore })

@@ -2,11 +2,13 @@
  * What outlives connections: the queues' drains with their rows set aside, the rules without a queue, the
  * second looks that are owed, the counters. A connection borrows it all, and hands it to the next one.
  */
+import { PagekeepError } from '../../core/errors.js'
 import type { StoreState } from '../../core/store.js'
 import { type ConsumeBatch, consumeBatch } from './consume-batch.js'
 import type { Duty } from './duty.js'
 import type { InvalidatorEmitter } from './events.js'
 import { Evictor } from './evictor.js'
+import { LifeSign } from './life-sign.js'
 import { AdvisoryListenerLock, type ListenerLock } from './listener-lock.js'
 import { Notice } from './notice.js'
 import type { CheckedOptions } from './options.js'
@@ -34,6 +36,7 @@ export class Work {
   readonly sweep: Sweep
   readonly evictor: Evictor
   readonly lock: ListenerLock
+  readonly #lifeSign: LifeSign
 
   constructor(options: CheckedOptions, emitter: InvalidatorEmitter, parts: Parts) {
     const { clock, rules, target } = options
@@ -57,6 +60,12 @@ export class Work {
     this.evictor = evictor
     this.secondLook = secondLook
     this.lock = parts.lock(state, emitter)
+    this.#lifeSign = new LifeSign({
+      state,
+      clock,
+      intervalMs: Math.ceil(options.heartbeatMs / 2),
+      failed: (reason, cause) => emitter.fault(new PagekeepError('store-failed', reason, { cause })),
+    })
     if (target.state === undefined && this.drains.length > 0) {
       emitter.warn('The target has no state: second looks that are owed are forgotten when this process ends.')
     }
@@ -69,6 +78,12 @@ export class Work {
   /** Every channel with a rule, each once. */
   get channels(): string[] {
     return [...new Set([...this.drains.map(({ channel }) => channel), ...this.notices.map(({ rule }) => rule.channel)])]
+  }
+
+  /** After each round of turns. `askedAtMs`: when the server was last known to be there. */
+  async roundDone(askedAtMs: number): Promise<void> {
+    this.sweep.settle()
+    await this.#lifeSign.write(Math.min(askedAtMs, ...this.drains.map(({ coveredUntilMs }) => coveredUntilMs)))
   }
 
   /** A NOTIFY came. */
