@@ -57,8 +57,12 @@ export class Evictor {
       if (slices.isFull()) await slices.pause()
     }
     for (const pattern of patterns) {
-      if (pattern.isSubtree) await this.#removeSubtree(pattern, tally, slices)
-      else await this.#removeMatching(pattern, pattern.directory, tally, slices)
+      try {
+        if (pattern.isSubtree) await this.#removeSubtree(pattern, tally, slices)
+        else await this.#removeMatching(pattern, pattern.directory, tally, slices)
+      } catch (thrown) {
+        tally.fail(pattern, pattern.text, thrown)
+      }
     }
     return tally
   }

@@ -3,7 +3,7 @@
  * so a wrong suspicion is safe; it is done once, in the background of a store's first use.
  */
 
-import type { Disk } from './disk.js'
+import { type Disk, Slices } from './disk.js'
 import { diskError, isAbsence } from './disk-error.js'
 import { dropAbandonedLock } from './lease.js'
 import { lockName, readLeaseName } from './lease-name.js'
@@ -11,6 +11,8 @@ import type { TagCompaction } from './tag-compaction.js'
 import type { Trash } from './trash.js'
 
 export async function clearLeftovers(disk: Disk, trash: Trash, compaction: TagCompaction): Promise<void> {
+  // Whoever waits for the store's first answer comes first.
+  await new Slices().pause()
   try {
     clearLeases(disk)
     clearDrafts(disk)

@@ -70,6 +70,8 @@ export class TagCompaction {
 
   async #compact(bucket: string): Promise<void> {
     const { layout, owner } = this.#disk
+    // Whoever waits for the page that was just kept comes first.
+    await new Slices().pause()
     const abandoned = partsOf(this.#disk, bucket).filter((name) => this.#isAbandoned(name))
     const sources = [...abandoned.map((name) => `${layout.compacting}/${name}`), `${layout.tags}/${bucket}`]
     for (const source of sources) {

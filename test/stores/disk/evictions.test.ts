@@ -66,6 +66,33 @@ describe('evict() of a subtree', () => {
     expect(readdirSync(stage.path('.pagekeep/trash'))).toEqual([])
   })
 
+  it('leaves a dotfile that was written meanwhile, and drops the older one', async () => {
+    furnish()
+    const files = watched((call, [path]) => {
+      if (call !== 'lstat' || path !== stage.path('news/.htaccess')) return
+      mkdirSync(stage.path('news'), { recursive: true })
+      writeFileSync(stage.path('news/.htaccess'), 'newer')
+    })
+    const store = stage.open({ files })
+    await evict(store, 'news/**')
+    await store.close()
+    expect(readFileSync(stage.path('news/.htaccess'), 'utf8')).toBe('newer')
+    expect(readdirSync(stage.path('.pagekeep/trash'))).toEqual([])
+  })
+
+  it('keeps a dotfile that cannot be put back, says so, and a later process puts it back', async () => {
+    furnish()
+    const store = stage.open({ files: failing('rename', 'EIO', 'news/.htaccess') })
+    const { removed, failures } = await evict(store, 'news/**')
+    expect({ removed, failures }).toEqual({ removed: 3, failures: [] })
+    await store.close()
+    expect(stage.faults.map(({ message }) => message)).toEqual([expect.stringMatching(/put ".*news\/\.htaccess" back/)])
+    const later = stage.open()
+    later.get('first use')
+    await later.close()
+    expectDotfiles()
+  })
+
   for (const errno of ['EXDEV', 'EBUSY', 'EPERM', 'EACCES', 'EINVAL']) {
     it(`walks and removes in place where the directory cannot be renamed (${errno})`, async () => {
       furnish()
@@ -151,6 +178,13 @@ describe('evict() of a key or pattern', () => {
       expect(String(failures[0]?.cause)).toMatch(/"a\/stuck.html".*EACCES.*permission.*repeat/)
     }
     expect(await keysOf(store)).toEqual(['a/stuck.html'])
+  })
+
+  it('that meets a directory it may not look at goes on with the other selectors', async () => {
+    for (const key of ['a/1.html', 'b/1.html', 'c/1.html']) keep(stage.open(), key)
+    const { failures } = await evict(stage.open({ files: failing('lstat', 'EACCES', '/a') }), 'a/**', 'b/**', 'c/*')
+    expect(failures.map(({ key }) => key)).toEqual(['a/**'])
+    expect(await keysOf(stage.open())).toEqual(['a/1.html'])
   })
 
   it('that cannot remove a token is a failure, and still removes the pages', async () => {

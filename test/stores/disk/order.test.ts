@@ -19,7 +19,7 @@ import { placePage } from '../../../src/stores/disk/placing.js'
 import { TagIndex } from '../../../src/stores/disk/tag-index.js'
 import { Tally } from '../../../src/stores/disk/tally.js'
 import { eachMoment } from './preempt.js'
-import { begin, evict, keep, page, Stage } from './stage.js'
+import { begin, evict, keep, page, Stage, systemError } from './stage.js'
 
 const stage = new Stage()
 
@@ -96,6 +96,36 @@ describe('an eviction', () => {
       expect(await evictDuring(realFiller, kind)).toEqual([])
     })
   }
+
+  it('by tag whose log cannot be written leaves no page either, at any of its system calls', async () => {
+    const fullDisk = (files: Files) => {
+      const full = new Proxy(files, {
+        get: (target, call: keyof Files) =>
+          call === 'write'
+            ? () => {
+                throw systemError('ENOSPC')
+              }
+            : target[call],
+      })
+      const store = stage.open({ files: full })
+      store.get('prepared')
+      return (key: string) => evict(store, { tag: `tag of ${key}` })
+    }
+    expect(await publishDuring(fullDisk)).toEqual([])
+    expect(await publishDuring(fullDisk, true)).toEqual([])
+  })
+
+  it('twin: one by tag whose log cannot be written, and that dooms after it has read the registrations, leaves one', async () => {
+    const readFirst = (files: Files) => (key: string) => {
+      const disk = diskOn(files)
+      const found = new Map([...new TagIndex(disk).keysOf(`tag of ${key}`)].map((one) => [one, parseSelector(one)]))
+      doom(disk, { keys: found, patterns: [], all: parseSelector(key) }, new Tally())
+      for (const one of found.keys()) {
+        if (files.lstat(disk.layout.page(one)) !== undefined) files.unlink(disk.layout.page(one))
+      }
+    }
+    expect(await publishDuring(readFirst)).not.toEqual([])
+  })
 
   it('twin: one that removes the page before it dooms leaves a stale page', async () => {
     const pageFirst = (files: Files) => (key: string) => {
