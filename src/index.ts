@@ -41,3 +41,4 @@ export type {
   StoreCapabilities,
   StoreState,
 } from './core/store.js'
+export type { Verification, VerifyOptions } from './core/verify.js'

@@ -17,6 +17,7 @@ import { RenderSlots, type RenderSlotsOptions } from './render-slots.js'
 import { parseSelector, parseSelectors, type Selector, type SelectorInput } from './selector.js'
 import { Sight } from './sight.js'
 import type { PageBody, Store, StoreState } from './store.js'
+import { type Verification, type VerifyOptions, verify } from './verify.js'
 
 /** What a cache is made of; the freshness options are the defaults of its pages. */
 export interface CacheOptions extends FreshnessOptions, RenderSlotsOptions {
@@ -180,6 +181,20 @@ export class PageCache implements EvictionTarget {
   /** The keys of kept pages, those that `selector` (not a tag) matches; in no order, without a snapshot. */
   keys(selector?: SelectorInput): AsyncIterable<string> {
     return this.#store.keys(selector === undefined ? undefined : parseSelector(selector))
+  }
+
+  /**
+   * Renders kept pages again and compares: the outside check that nothing stale is kept. Emits `staleFound`
+   * for each page that is. Rejects with a `RangeError` for unsuitable options; renders that fail are counted.
+   */
+  verify(options: VerifyOptions): Promise<Verification> {
+    return verify(options, {
+      clock: this.#clock,
+      random: this.#random,
+      keys: (selector) => this.keys(selector),
+      look: (key) => this.#guarded.get(key),
+      found: (key) => this.#events.emit('staleFound', { key }),
+    })
   }
 
   /** Calls `listener` on each such event; returns a function that ends it. */

@@ -20,6 +20,8 @@ export interface CacheEvents {
   blind: { readonly lagMs: number }
   /** The invalidator is heard again. */
   sighted: { readonly lagMs: number }
+  /** `verify()` found a page that is not what its data says. */
+  staleFound: { readonly key: string }
   /** A fault of the cache. The page concerned was rendered and served all the same. */
   error: PagekeepError
 }
