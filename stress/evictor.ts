@@ -1,0 +1,43 @@
+/**
+ * A writer and its invalidator in one: commits a new version of a row that is his, evicts, acknowledges.
+ * Like a durable queue he repeats what he had not acknowledged when he was killed.
+ */
+import { setTimeout } from 'node:timers/promises'
+import type { LoopParts } from './renderer.js'
+
+const meanPauseMs = 15
+
+export async function commitAndEvict(parts: LoopParts, rows: readonly number[]): Promise<void> {
+  const { board, gate, random } = parts
+  for (const row of rows) {
+    const version = board.version(row)
+    if (board.acknowledged(row) < version) await evict(parts, row, version)
+  }
+  while (await gate.pass()) {
+    const row = random.pick(rows)
+    const version = board.version(row) + 1
+    board.commit(row, version)
+    await evict(parts, row, version)
+    // Now and then several in a row, so that evictions meet.
+    if (random.isLess(0.8)) await setTimeout(random.next() * 2 * meanPauseMs)
+  }
+}
+
+async function evict(
+  { subject, board, site, random, counting }: LoopParts,
+  row: number,
+  version: number,
+): Promise<void> {
+  for (;;) {
+    try {
+      await subject.evict(site.selectorsOf(row, random))
+      break
+    } catch (thrown) {
+      counting.fault(String(thrown))
+      await setTimeout(10)
+    }
+  }
+  board.acknowledge(row, version)
+  counting.count('evictions')
+  counting.count('ops')
+}

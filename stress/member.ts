@@ -1,0 +1,101 @@
+/**
+ * One seat of the crew and the processes that take it, one after another.
+ *
+ * - starting: the process is there, and has not said that it is ready.
+ * - ready: it works, or rests.
+ * - gone: it has ended. Killed by us or dead by itself, the next one is started at once, unless it was told
+ *   to close.
+ */
+import { type ChildProcess, fork } from 'node:child_process'
+
+export interface MemberOptions {
+  readonly program: string
+  /** The plan of the seat's nth process. */
+  readonly plan: (incarnation: number) => object
+  readonly reported: (member: Member, report: string) => void
+  /** Told of a process that ended though nobody killed it. */
+  readonly crashed: (member: Member, how: string) => void
+}
+
+export class Member {
+  state: 'starting' | 'ready' | 'gone' = 'gone'
+  /** Whether the process has said that it rests. */
+  isResting = false
+  readonly #options: MemberOptions
+  #child: ChildProcess | undefined
+  #incarnation = 0
+  #isKilled = false
+  #isClosing = false
+  #isToRest = false
+  #ended: Promise<void> = Promise.resolve()
+
+  constructor(options: MemberOptions) {
+    this.#options = options
+  }
+
+  start(): void {
+    const { program, plan } = this.#options
+    this.#isKilled = false
+    this.isResting = false
+    this.state = 'starting'
+    const child = fork(program, [JSON.stringify(plan(this.#incarnation++))], { execArgv: [], serialization: 'json' })
+    this.#child = child
+    child.on('message', (report: string) => this.#hear(report))
+    this.#ended = new Promise((resolve) => {
+      child.once('exit', (code, signal) => {
+        this.#end(code, signal)
+        resolve()
+      })
+    })
+    if (this.#isToRest) this.tell('rest')
+  }
+
+  /** `kill -9`; the next process is started as soon as this one has ended. */
+  kill(): void {
+    this.#isKilled = true
+    this.#child?.kill('SIGKILL')
+  }
+
+  rest(): void {
+    this.#isToRest = true
+    this.tell('rest')
+  }
+
+  go(): void {
+    this.#isToRest = false
+    this.isResting = false
+    this.tell('go')
+  }
+
+  tell(order: string): void {
+    // To a process that is just ending nothing can be told; the next one is told what still matters.
+    if (this.#child?.connected) this.#child.send(order, () => undefined)
+  }
+
+  /** Resolves when the process has ended in peace. */
+  async close(): Promise<void> {
+    this.#isClosing = true
+    this.tell('close')
+    await this.#ended
+  }
+
+  /** Ends the process, whatever it does, for good. */
+  abort(): void {
+    this.#isClosing = true
+    this.kill()
+  }
+
+  #hear(report: string): void {
+    if (report === 'ready') this.state = 'ready'
+    if (report === 'resting') this.isResting = true
+    this.#options.reported(this, report)
+  }
+
+  #end(code: number | null, signal: NodeJS.Signals | null): void {
+    this.state = 'gone'
+    this.isResting = false
+    const isInPeace = this.#isClosing && code === 0
+    if (!this.#isKilled && !isInPeace) this.#options.crashed(this, `code ${code}, signal ${signal}`)
+    if (!this.#isClosing) this.start()
+  }
+}

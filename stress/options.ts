@@ -1,0 +1,103 @@
+/** The options of a stress run, and their help. */
+import { tmpdir } from 'node:os'
+import { parseArgs } from 'node:util'
+
+export const stores = ['disk', 'memory', 'keyv', 'redis'] as const
+export type StoreName = (typeof stores)[number]
+
+export interface StressOptions {
+  /** How long it runs, in seconds. Default 60. */
+  readonly seconds: number
+  /** How many processes render and evict. Default 4; 1 for `memory` and `keyv`, which live in one. */
+  readonly processes: number
+  readonly store: StoreName
+  /** `naive`: a temporary file, renamed, and unlinked by evictions, as most caches do it. */
+  readonly protocol: 'pagekeep' | 'naive'
+  /** How many pages the site has. Default 64. */
+  readonly keys: number
+  /** The mean time between two kills, in milliseconds; 0 for none. Default 80 (250 for `redis`). */
+  readonly killEveryMs: number
+  /** The longest pause between two system calls, in milliseconds; 0 for none. Default 2. */
+  readonly jitterMs: number
+  /** How often everybody rests for an audit, in milliseconds. Default 1000. */
+  readonly auditEveryMs: number
+  readonly seed: number
+  /** Where the run makes its own directory. Default: the system's temporary directory. */
+  readonly directory: string
+  readonly isJson: boolean
+  /** Success is to find stale pages: for the naive protocol. */
+  readonly expectsStale: boolean
+}
+
+export const help = `Usage: npm run stress -- [options]
+
+Processes render, read and evict pages of one cache while they are killed; an auditor looks from outside.
+Exits with 1 when a stale page was kept or answered, or a page was torn.
+
+  --seconds N        how long (60)
+  --processes P      how many processes render and evict (4; memory and keyv: 1)
+  --store NAME       disk, memory, keyv (a Keyv on a Map) or redis (a Keyv on a Redis of its own) (disk)
+  --protocol naive   temporary file, rename, unlink instead of ours: shows what the others do
+  --expect-stale     exit with 1 when no stale page was found, for the naive protocol
+  --keys K           how many pages there are (64)
+  --kill-every MS    mean time between two kill -9, 0 for none (80; redis 250)
+  --jitter-ms MS     longest pause between two system calls, 0 for none (2)
+  --audit-every MS   how often everybody rests for an audit (1000)
+  --directory DIR    the file system to use (the temporary directory; /dev/shm is one in memory)
+  --seed S           for the choices of the processes (random; the scheduler has none)
+  --json             one line of JSON and nothing else
+  --help             this text
+`
+
+/** Reads a command line; `undefined` when help was asked for. Throws `TypeError` or `RangeError`. */
+export function readOptions(args: readonly string[]): StressOptions | undefined {
+  const { values } = parseArgs({ args: [...args], options: known, strict: true })
+  if (values.help) return undefined
+  const store = stores.find((name) => name === (values.store ?? 'disk'))
+  if (store === undefined)
+    throw new RangeError(`Expected --store to be one of ${stores.join(', ')}, got ${values.store}`)
+  const { protocol = 'pagekeep' } = values
+  if (protocol !== 'pagekeep' && protocol !== 'naive') {
+    throw new RangeError(`Expected --protocol to be naive or pagekeep, got ${protocol}`)
+  }
+  if (protocol === 'naive' && store !== 'disk') throw new RangeError('--protocol naive needs --store disk')
+  const isInOneProcess = store === 'memory' || store === 'keyv'
+  const processes = numberOf('processes', values.processes, isInOneProcess ? 1 : 4, 1)
+  if (isInOneProcess && processes !== 1) throw new RangeError(`--store ${store} lives in one process`)
+  return {
+    seconds: numberOf('seconds', values.seconds, 60, 0.1),
+    processes,
+    store,
+    protocol,
+    keys: numberOf('keys', values.keys, 64, 1),
+    killEveryMs: isInOneProcess ? 0 : numberOf('kill-every', values['kill-every'], store === 'redis' ? 250 : 80, 0),
+    jitterMs: numberOf('jitter-ms', values['jitter-ms'], 2, 0),
+    auditEveryMs: numberOf('audit-every', values['audit-every'], 1000, 10),
+    seed: numberOf('seed', values.seed, Math.floor(Math.random() * 2 ** 32), 0),
+    directory: values.directory ?? tmpdir(),
+    isJson: values.json ?? false,
+    expectsStale: values['expect-stale'] ?? false,
+  }
+}
+
+const known = {
+  seconds: { type: 'string' },
+  processes: { type: 'string' },
+  store: { type: 'string' },
+  protocol: { type: 'string' },
+  keys: { type: 'string' },
+  'kill-every': { type: 'string' },
+  'jitter-ms': { type: 'string' },
+  'audit-every': { type: 'string' },
+  directory: { type: 'string' },
+  seed: { type: 'string' },
+  json: { type: 'boolean' },
+  'expect-stale': { type: 'boolean' },
+  help: { type: 'boolean' },
+} as const
+
+function numberOf(name: string, text: string | undefined, otherwise: number, least: number): number {
+  const number = text === undefined ? otherwise : Number(text)
+  if (Number.isFinite(number) && text !== '' && number >= least) return number
+  throw new RangeError(`Expected --${name} to be a number, ${least} or more, got "${text}"`)
+}

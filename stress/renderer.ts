@@ -1,0 +1,89 @@
+/**
+ * A visitor: asks for one page after another, through the cache or past it as nginx would, and judges each
+ * answer. What he asks the cache for is rendered when it is missing: rows read one by one, with pauses.
+ */
+import { readFileSync } from 'node:fs'
+import { setImmediate, setTimeout } from 'node:timers/promises'
+import type { PageBody } from 'pagekeep'
+import type { Board } from './board.js'
+import type { Counting } from './counting.js'
+import type { Gate } from './gate.js'
+import { judge } from './judge.js'
+import { writePageText } from './page-text.js'
+import type { Random } from './random.js'
+import type { Site } from './site.js'
+import type { Render, Subject } from './subject.js'
+
+export interface LoopParts {
+  readonly subject: Subject
+  readonly site: Site
+  readonly board: Board
+  readonly gate: Gate
+  readonly random: Random
+  readonly counting: Counting
+  /** Where pages lie as files, if they do. */
+  readonly directory: string | undefined
+}
+
+const turnsBetweenYields = 8
+let rendered = 0
+
+export async function visit(parts: LoopParts): Promise<void> {
+  const { site, board, gate, random, counting } = parts
+  const notes = board.notes()
+  for (let turn = 0; await gate.pass(); turn++) {
+    // Hits take no turn of the event loop by themselves.
+    if (turn % turnsBetweenYields === 0) await setImmediate()
+    const page = random.below(site.pages)
+    const choice = random.next()
+    const way = choice < 0.1 ? 'get' : choice < 0.25 && parts.directory !== undefined ? 'outside' : 'getOrRender'
+    board.note(notes)
+    const body = await look(parts, way, page)
+    if (body !== undefined) judge(board, counting, { page, body, notes, way })
+  }
+}
+
+async function look({ subject, ...parts }: LoopParts, way: string, page: number): Promise<PageBody | undefined> {
+  const { site, directory } = parts
+  const key = site.keyOf(page)
+  if (way === 'get') return subject.get(key)
+  if (way === 'outside') return readIfThere(`${directory}/${key}`)
+  return subject.getOrRender(key, (context) => render(parts, page, context))
+}
+
+async function render(
+  { site, board, random }: Omit<LoopParts, 'subject'>,
+  page: number,
+  context: Parameters<Render>[0],
+) {
+  const home = site.homeOf(page)
+  const homeVersion = board.version(home)
+  const versions = [home, homeVersion]
+  const tag = site.tagOf(home)
+  if (tag !== undefined) context.tag(tag)
+  await linger(random)
+  for (const row of site.foundBy(page, homeVersion)) {
+    versions.push(row, board.version(row))
+    context.tag(site.tagOf(row) ?? '')
+    await linger(random)
+  }
+  const id = `${process.pid}.${++rendered}`
+  const text = writePageText({ page, versions, id }, random.below(random.isLess(0.05) ? 50_000 : 4000))
+  // Bytes have a record beside their page, text has none.
+  return page % 3 === 0 ? Buffer.from(text) : text
+}
+
+async function linger(random: Random): Promise<void> {
+  const choice = random.next()
+  if (choice < 0.2) await setTimeout(random.next() * 4)
+  else if (choice < 0.5) await setImmediate()
+}
+
+function readIfThere(path: string): Buffer | undefined {
+  try {
+    return readFileSync(path)
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw thrown
+  }
+}

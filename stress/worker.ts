@@ -1,0 +1,99 @@
+/**
+ * One process of the crew: visitors, evictors, or both, over the cache. Started with its plan as an
+ * argument; told to rest, to go on, to audit and to close; killed at any moment.
+ */
+import { Board } from './board.js'
+import { Counting } from './counting.js'
+import { commitAndEvict } from './evictor.js'
+import { Gate } from './gate.js'
+import { judge, staleRow } from './judge.js'
+import { mixSeed, Random } from './random.js'
+import { type LoopParts, visit } from './renderer.js'
+import { Site } from './site.js'
+import { createSubjects, type SubjectPlan } from './subject.js'
+
+export interface WorkerPlan extends SubjectPlan {
+  readonly board: string
+  readonly findings: string
+  readonly pages: number
+  readonly seat: number
+  readonly seed: number
+  readonly visitors: number
+  /** The rows that each of its evictors owns. */
+  readonly evictors: readonly (readonly number[])[]
+}
+
+export type Order = 'rest' | 'go' | 'audit' | 'close'
+export type Report = 'ready' | 'resting' | 'audited'
+
+const plan = JSON.parse(process.argv[2] ?? '{}') as WorkerPlan
+const site = new Site(plan.pages)
+const board = Board.open(plan.board, site.rows)
+const counting = new Counting(board, plan.seat, plan.findings)
+const subjects = createSubjects(plan, new Random(mixSeed(plan.seed, 1)), counting)
+const hasFiles = plan.store === 'disk'
+const seen = new Set<string>()
+
+const gate = new Gate(plan.visitors + plan.evictors.length, () => {
+  counting.write()
+  tell('resting')
+})
+
+function partsOf(loop: number): LoopParts {
+  const subject = subjects[loop % subjects.length] ?? subjects[0]
+  const random = new Random(mixSeed(plan.seed, 2, loop))
+  return { subject, site, board, gate, random, counting, directory: hasFiles ? plan.directory : undefined }
+}
+
+/** For stores without files: what can still be got, at rest. */
+async function audit(): Promise<void> {
+  const notes = board.notes()
+  for (const subject of subjects) {
+    for (let page = 0; page < site.pages; page++) {
+      board.note(notes)
+      const body = await subject.get(site.keyOf(page))
+      if (body === undefined) continue
+      counting.count('pagesAudited')
+      const text = judge(board, counting, { page, body, notes, way: 'audit' })
+      const stale = text && staleRow(board, text)
+      if (stale === undefined || seen.has(text?.id ?? '')) continue
+      seen.add(text?.id ?? '')
+      counting.find('staleKept', { page, ...stale, id: text?.id })
+    }
+  }
+  counting.write()
+  tell('audited')
+}
+
+async function close(): Promise<void> {
+  gate.end()
+  await working
+  for (const subject of subjects) await subject.close()
+  counting.write()
+  process.disconnect()
+}
+
+function tell(report: Report): void {
+  process.send?.(report)
+}
+
+process.on('message', (order: Order) => {
+  if (order === 'rest') gate.rest()
+  else if (order === 'go') gate.go()
+  else if (order === 'audit') void audit()
+  else void close()
+})
+// Without its parent it has nobody to work for; of an interrupt it is told by its parent.
+process.on('disconnect', () => process.exit())
+process.on('SIGINT', () => undefined)
+
+async function work(): Promise<void> {
+  // The first use of a store makes its directory ready and clears what dead processes left.
+  await subjects[0].get(site.keyOf(0))
+  tell('ready')
+  const visitors = Array.from({ length: plan.visitors }, (_, loop) => visit(partsOf(loop)))
+  const evictors = plan.evictors.map((rows, loop) => commitAndEvict(partsOf(plan.visitors + loop), rows))
+  await Promise.all([...visitors, ...evictors])
+}
+
+const working = work()
