@@ -48,7 +48,7 @@ interface Held {
 /**
  * @example
  * const store = new MemoryStore({ maxBytes: 8 * 1024 * 1024 })
- * const cache = new PageCache({ store })
+ * const cache = createCache({ store })
  */
 export class MemoryStore implements Store {
   readonly name = 'memory'

@@ -38,7 +38,7 @@ export interface StoreContractOptions {
  * Declares the contract's tests for one store.
  *
  * @example
- * import { describe, it } from 'vitest'
+ * // with the describe and it of vitest, node:test, jest or mocha
  * storeContract({ describe, it }, 'MemoryStore', { create: () => ({ store: new MemoryStore() }) })
  */
 export function storeContract(runner: TestRunner, name: string, options: StoreContractOptions): void {

@@ -29,11 +29,13 @@ export function docstringExamples(file: string): CodeBlock[] {
 /** The module that runs a block: its imports, what the prelude adds, its statements, its claims. */
 export function moduleOf({ code }: CodeBlock, prelude: string): string {
   const imported = new Set([...code.matchAll(/import \{([^}]*)\}/g)].flatMap(([, names = '']) => namesIn(names)))
+  const declared = new Set([...code.matchAll(/^(?:const|let) (\w+)/gm)].map(([, name]) => name))
   const needed = prelude
     .split('\n')
-    .map((line) => withoutNames(line, imported))
+    .filter((line) => !declared.has(/^const (\w+)/.exec(line)?.[1]))
+    .map((line) => (line.startsWith('import') ? withoutNames(line, imported) : line))
     .join('\n')
-  const claims = code.replaceAll(/^(?!import)(\s*)(.+?);? *\/\/ => (.+)$/gm, (_, indent, expression, value) => {
+  const claims = code.replaceAll(/^(?!import)(\s*);?(.+?);? *\/\/ => (.+)$/gm, (_, indent, expression, value) => {
     const [, declaration, rest] = /^((?:const|let) \w+ = )(.*)$/.exec(expression) ?? []
     return declaration === undefined
       ? `${indent};__claim(await (${expression}), (${value}))`
@@ -51,7 +53,13 @@ export {}
 }
 
 function withoutNames(line: string, taken: ReadonlySet<string>): string {
-  return line.replace(/\{([^}]*)\}/, (_, names: string) => `{ ${namesIn(names).filter((name) => !taken.has(name)).join(', ')} }`)
+  return line.replace(
+    /\{([^}]*)\}/,
+    (_, names: string) =>
+      `{ ${namesIn(names)
+        .filter((name) => !taken.has(name))
+        .join(', ')} }`,
+  )
 }
 
 function namesIn(list: string): string[] {

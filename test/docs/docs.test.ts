@@ -11,7 +11,9 @@ const listing = (folder: string, ending: string) =>
     .filter((name) => name.endsWith(ending))
     .map((name) => path.join(folder, name))
 
-const texts = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', ...listing('docs', '.md')].filter((text) => existsSync(path.join(root, text)))
+const texts = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', ...listing('docs', '.md')].filter((text) =>
+  existsSync(path.join(root, text)),
+)
 const prelude = `
 import { createCache, route, parseSelector, systemClock, isPagekeepError } from 'pagekeep'
 import { DiskStore } from 'pagekeep/stores/disk'
@@ -20,6 +22,13 @@ import { KeyvStore, asKeyv } from 'pagekeep/stores/keyv'
 import { PostgresInvalidator, rule } from 'pagekeep/invalidators/postgres'
 import { FakeClock, ChaosStore, storeContract } from 'pagekeep/testing'
 import Keyv from 'keyv'
+const describe = (title: string, body: () => void) => body()
+const it = () => undefined
+const connection = process.env.DATABASE_URL
+const day = route('daily/{date:YYYY/MM/DD}.daily.{branch}')
+const cache = createCache({ store: new MemoryStore() })
+const commits = rule({ channel: 'date_updated', queue: { table: 'cache_clearing_dates', columns: ['date_to_clear'] }, evict: (row) => day.pattern({ date: row.date_to_clear }) })
+const rules = [commits]
 `
 
 // What the blocks' databases hold: queue tables as a site that comes from scripts has them.
@@ -65,7 +74,11 @@ describe('every block of TypeScript in our texts runs, and its claims are true:'
 describe('every example in a docstring runs, and its claims are true:', () => {
   const blocks = listing('src', '.ts').flatMap((file) => docstringExamples(path.join(root, file)))
   it.each(
-    blocks.map((block, number) => ({ block, number: 1000 + number, name: `${path.relative(root, block.file)}:${block.line}` })),
+    blocks.map((block, number) => ({
+      block,
+      number: 1000 + number,
+      name: `${path.relative(root, block.file)}:${block.line}`,
+    })),
   )('$name', ({ block, number }) => run(block, number))
 
   it('finds them', () => expect(blocks.length).toBeGreaterThan(3))

@@ -51,8 +51,10 @@ export interface KeyvStoreOptions {
  *
  * Price of a page: one `getMany` for a hit, two with tags; three to five and one `set` for a fill.
  *
+ * On Redis: `new Keyv(new KeyvRedis('redis://localhost'), { namespace: 'pages' })`, of `@keyv/redis`.
+ *
  * @example
- * const store = new KeyvStore({ keyv: new Keyv(new KeyvRedis('redis://localhost'), { namespace: 'pages' }) })
+ * const store = new KeyvStore({ keyv: new Keyv({ namespace: 'pages' }) })
  */
 export class KeyvStore implements Store {
   readonly name = 'keyv'
