@@ -27,8 +27,7 @@ const it = () => undefined
 const connection = process.env.DATABASE_URL
 const day = route('daily/{date:YYYY/MM/DD}.daily.{branch}')
 const cache = createCache({ store: new MemoryStore() })
-const commits = rule({ channel: 'date_updated', queue: { table: 'cache_clearing_dates', columns: ['date_to_clear'] }, evict: (row) => day.pattern({ date: row.date_to_clear }) })
-const rules = [commits]
+const rules = [rule({ channel: 'date_updated', queue: { table: 'cache_clearing_dates', columns: ['date_to_clear'] }, evict: (row) => day.pattern({ date: row.date_to_clear }) })]
 `
 
 // What the blocks' databases hold: queue tables as a site that comes from scripts has them.
