@@ -31,6 +31,7 @@ export function listenerProcess({ database, cacheDirectory, print, onDeath }: Li
     async start() {
       isStopping = false
       const started = fork(fileURLToPath(new URL('listener.ts', import.meta.url)), {
+        execArgv: ['--import', 'tsx'],
         env: { ...process.env, DATABASE_URL: database, CACHE_DIRECTORY: cacheDirectory },
         stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
         // Not in the terminal's group: Ctrl-C is for the demo, which then stops it in order.
