@@ -236,12 +236,11 @@ describe('the rewriting of a tag log', () => {
 
   it('in a DiskStore keeps the index of a page that is rendered over and over small', async () => {
     const store = stage.open()
-    for (let round = 0; round < 4000; round++) {
-      keep(store, `a/page-with-a-long-name-${round % 3}.html`, 'x', ['t'])
-      if (round % 500 === 0) await new Promise(setImmediate)
-    }
+    for (const key of ['a.html', 'b.html', 'c.html']) keep(store, key, 'x', ['t'])
+    appendFileSync(bucket('t'), '\nt\ta.html\n\nt\tgone.html\n'.repeat(3000))
+    keep(store, 'a.html', 'x', ['t'])
     await store.close()
-    expect(statSync(bucket('t')).size).toBeLessThan(64 * 1024 * 2)
+    expect(statSync(bucket('t')).size).toBeLessThan(100)
     expect((await evict(stage.open(), { tag: 't' })).removed).toBe(3)
   })
 
