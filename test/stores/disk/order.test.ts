@@ -178,6 +178,24 @@ describe('a publish', () => {
     expect(await evictDuring(naive, 'key')).not.toEqual([])
   })
 
+  it('shows readers the older page, the newer one, or none, whole, at any of its system calls', async () => {
+    const bodies = { text: ['older page', 'newer'], bytes: [Buffer.from('older page'), Buffer.from('newer')] } as const
+    for (const [older, newer] of Object.values(bodies)) {
+      const seen = new Set<string | undefined>()
+      await eachMoment(async (nth, moment) => {
+        const reader = stage.open()
+        keep(reader, 'a.html', older)
+        const fill = begin(stage.open({ files: moment.files }), 'a.html')
+        moment.preempt(nth, () => void seen.add(reader.get('a.html')?.body.toString()))
+        expect(fill.publish(page(newer))).toBe('kept')
+        expect(reader.get('a.html')?.body.toString()).toBe('newer')
+        return false
+      })
+      seen.delete(undefined)
+      expect([...seen].sort()).toEqual(['newer', 'older page'])
+    }
+  })
+
   const inOrder = (steps: 'register, check' | 'check, register' | 'register') => (files: Files) => (key: string) => {
     stage.open().get('prepared')
     const disk = diskOn(files)

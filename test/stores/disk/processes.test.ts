@@ -1,5 +1,6 @@
 /** Real processes on one directory: two that serve pages, one that listens and evicts. */
 import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -90,6 +91,15 @@ describe('two web processes and a listener on one directory', () => {
     await one.order({ act: 'finish' })
     expect(await early).toEqual(['old'])
     for (const site of sites) expect(await site.order({ act: 'get', key: 'dir/b.html' })).toBe('new')
+  })
+
+  it('a process that waits for the render of another may end: waiting keeps nobody alive', async () => {
+    const program = fileURLToPath(new URL('waiting-process.ts', import.meta.url))
+    const child = fork(program, [join(directory, 'waiting')], { execArgv: ['--import', 'tsx'] })
+    const words: unknown[] = []
+    child.on('message', (word) => words.push(word))
+    const [code] = await once(child, 'exit')
+    expect([words, code]).toEqual([['waiting'], 0])
   })
 
   it('a process killed with -9 during its render holds nobody up, and leaves nothing', async () => {
