@@ -76,8 +76,11 @@ export class Owner {
   }
 
   #namespace(): string {
-    const inode = this.#files.stat('/proc/self/ns/pid')?.ino
-    return inode === undefined ? '0' : inode.toString(36)
+    try {
+      return this.#files.stat('/proc/self/ns/pid')?.ino.toString(36) ?? '0'
+    } catch {
+      return '0'
+    }
   }
 
   #read(path: string): string {

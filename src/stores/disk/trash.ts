@@ -80,6 +80,8 @@ export class Trash {
       files.rename(`${path}/${hidden}`, place)
       return true
     } catch (thrown) {
+      // Another process that took this one for dead did it.
+      if (isAbsence(thrown) && files.lstat(`${path}/${hidden}`) === undefined) return true
       this.#disk.fault(diskError(`put "${place}" back, which an eviction moved to "${path}"`, thrown))
       return false
     }

@@ -14,7 +14,8 @@ const pollMs = 250
 
 interface Wait {
   readonly promise: Promise<void>
-  readonly inode: bigint
+  /** Of the lock that was found; `undefined` when it had gone before. */
+  readonly inode: bigint | undefined
   end(): void
 }
 
@@ -33,16 +34,16 @@ export class Waiting {
     const known = this.#waits.get(stem)
     if (known !== undefined) return known.promise
     if (this.#isClosed) return Promise.resolve()
-    // The watch comes first: a lock that goes between the two is seen missing here.
-    this.#stopWatching ??= this.#watch()
-    const inode = this.#inodeOf(stem)
-    if (inode === undefined) {
-      this.#restIfIdle()
-      return Promise.resolve()
-    }
     const { promise, end } = openPromise()
-    this.#waits.set(stem, { promise, inode, end })
-    this.#look(stem)
+    try {
+      // The watch comes first: a lock that goes between the two is seen missing here.
+      this.#stopWatching ??= this.#watch()
+      this.#waits.set(stem, { promise, inode: this.#inodeOf(stem), end })
+      this.#look(stem)
+    } catch {
+      end()
+      this.#end(stem)
+    }
     return promise
   }
 
@@ -85,37 +86,48 @@ export class Waiting {
       return
     }
     const { stem, token } = readLeaseName(name)
-    const wait = token === undefined ? this.#waits.get(stem) : undefined
-    if (wait !== undefined && this.#inodeOf(stem) !== wait.inode) this.#end(stem)
+    if (token === undefined && this.#waits.has(stem)) this.#endIf(stem, (wait) => this.#inodeOf(stem) !== wait.inode)
   }
 
   #lookAtAll(): void {
-    for (const stem of [...this.#waits.keys()]) this.#look(stem)
+    let names: readonly string[] | undefined
+    for (const stem of [...this.#waits.keys()]) {
+      this.#endIf(stem, (wait) => {
+        names ??= this.#disk.files.names(this.#disk.layout.leases)
+        return this.#isOver(stem, wait, names)
+      })
+    }
   }
 
-  /** Ends the wait of `stem` if there is nothing to wait for. Any fault ends it too: the next step will tell. */
   #look(stem: string): void {
+    this.#endIf(stem, (wait) => this.#isOver(stem, wait, this.#disk.files.names(this.#disk.layout.leases)))
+  }
+
+  /** Any fault ends the wait too: what the caller does next will tell. */
+  #endIf(stem: string, condition: (wait: Wait) => boolean): void {
+    const wait = this.#waits.get(stem)
     try {
-      if (this.#isOver(stem)) this.#end(stem)
+      if (wait !== undefined && condition(wait)) this.#end(stem)
     } catch {
       this.#end(stem)
     }
   }
 
-  #isOver(stem: string): boolean {
+  /** Whether there is nothing to wait for; what a dead owner left is removed. `names`: what is in `leases/`. */
+  #isOver(stem: string, { inode }: Wait, names: readonly string[]): boolean {
     const { files, layout, owner } = this.#disk
     const lock = `${layout.leases}/${lockName(stem)}`
-    if (this.#inodeOf(stem) !== this.#waits.get(stem)?.inode || dropAbandonedLock(this.#disk, lock)) return true
-    const tokens = files.names(layout.leases).map((name) => ({ name, ...readLeaseName(name) }))
-    for (const { name, stem: other, token } of tokens) {
+    if (this.#inodeOf(stem) !== inode || dropAbandonedLock(this.#disk, lock)) return true
+    for (const name of names) {
+      const { stem: other, token } = readLeaseName(name)
       if (other !== stem || token === undefined) continue
       const stats = files.lstat(`${layout.leases}/${name}`)
-      if (stats === undefined || stats.ino !== this.#waits.get(stem)?.inode) continue
+      if (stats === undefined || stats.ino !== inode) continue
       if (!owner.isAbandoned(token, Number(stats.mtimeMs))) return false
       files.unlink(`${layout.leases}/${name}`)
     }
     // No token has the lock's inode: its page is in place, or its owner is dead.
-    if (this.#inodeOf(stem) === this.#waits.get(stem)?.inode) files.unlink(lock)
+    if (this.#inodeOf(stem) === inode) files.unlink(lock)
     return true
   }
 

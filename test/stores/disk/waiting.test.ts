@@ -146,6 +146,29 @@ describe('ended()', () => {
     fill.abandon()
   })
 
+  it('never throws: not while it begins to wait, nor when something changes', async () => {
+    const hand = handWatched()
+    let isBroken = true
+    const lstat: Files['lstat'] = (path) => {
+      if (isBroken && path.endsWith('a.html.lock')) throw systemError('EIO')
+      return systemFiles.lstat(path)
+    }
+    const store = stage.open({ files: { ...hand.files, lstat } })
+    begin(stage.open(), 'a.html')
+    isBroken = false
+    const waiting = busy(store, 'a.html')
+    isBroken = true
+    await waiting.ended()
+    for (const name of ['a.html.lock', null]) {
+      isBroken = false
+      const wait = waiting.ended()
+      isBroken = true
+      hand.changed(name)
+      await wait
+    }
+    expect(hand.watches).toBe(0)
+  })
+
   it('resolves when its own store is closed', async () => {
     begin(stage.open(), 'a.html')
     const store = stage.open()
