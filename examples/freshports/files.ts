@@ -11,17 +11,18 @@ export async function exists(path: string): Promise<boolean> {
 
 /** The kept pages below `directory` as keys, sorted; what the store keeps for itself (`.pagekeep`) is left out. */
 export async function keptPages(directory: string): Promise<string[]> {
-  if (!(await exists(directory))) return []
-  const entries = await readdir(directory, { recursive: true, withFileTypes: true }).catch((error) => {
-    // A directory may go while it is being read: pages are evicted meanwhile.
-    if (error.code === 'ENOENT') return keptPages(directory)
-    throw error
-  })
-  return entries
-    .map((entry) =>
-      typeof entry === 'string' ? entry : entry.isFile() ? relative(directory, join(entry.parentPath, entry.name)) : '',
-    )
-    .map((path) => path.split(sep).join('/'))
-    .filter((key) => key !== '' && !key.startsWith('.pagekeep/'))
-    .sort()
+  for (;;) {
+    try {
+      const entries = await readdir(directory, { recursive: true, withFileTypes: true })
+      return entries
+        .filter((entry) => entry.isFile())
+        .map((entry) => relative(directory, join(entry.parentPath, entry.name)).split(sep).join('/'))
+        .filter((key) => !key.startsWith('.pagekeep/'))
+        .sort()
+    } catch (thrown) {
+      if ((thrown as NodeJS.ErrnoException).code !== 'ENOENT') throw thrown
+      // Nothing is kept yet; or a directory went while it was being read, since pages are evicted meanwhile.
+      if (!(await exists(directory))) return []
+    }
+  }
 }
