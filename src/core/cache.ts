@@ -16,7 +16,7 @@ import { type Render, RenderContext } from './render-context.js'
 import { RenderSlots, type RenderSlotsOptions } from './render-slots.js'
 import { parseSelector, parseSelectors, type Selector, type SelectorInput } from './selector.js'
 import { Sight } from './sight.js'
-import type { PageBody, Store, StoreState } from './store.js'
+import type { KeptPage, PageBody, Store, StoreState } from './store.js'
 import { type Verification, type VerifyOptions, verify } from './verify.js'
 
 /** What a cache is made of; the freshness options are the defaults of its pages. */
@@ -66,6 +66,7 @@ export class PageCache implements EvictionTarget {
   readonly #readThrough: ReadThrough
   readonly #events = new CacheEmitter()
   readonly #closing = new AbortController()
+  #canPeek: boolean
 
   constructor(options: CacheOptions) {
     checkStore(options?.store)
@@ -75,6 +76,7 @@ export class PageCache implements EvictionTarget {
     this.#clock = clock
     this.#random = random
     this.#defaults = rest
+    this.#canPeek = maxLagMs === undefined
     const fault = (error: PagekeepError) => this.#events.fault(error)
     this.#guarded = new GuardedStore({ store, clock, timeoutMs: checkTime('storeTimeoutMs', storeTimeoutMs), fault })
     this.#readThrough = new ReadThrough({
@@ -109,8 +111,11 @@ export class PageCache implements EvictionTarget {
    * `error` events; the page is rendered and served. Rejects with `page-invalid` when the render returns
    * neither text nor bytes, with `render-timeout` and `renders-full` where such limits are set.
    */
-  async getOrRender<Body extends PageBody>(key: string, render: Render<Body>, options?: RenderOptions): Promise<Body> {
-    return (await this.answer(key, render, options)).body
+  getOrRender<Body extends PageBody>(key: string, render: Render<Body>, options?: RenderOptions): Promise<Body> {
+    const page = this.#peek(key)
+    if (page === undefined) return this.answer(key, render, options).then((answer) => answer.body)
+    this.#events.emit('hit', { key })
+    return Promise.resolve(page.body as Body)
   }
 
   /** As `getOrRender`, with where the page came from. */
@@ -210,6 +215,20 @@ export class PageCache implements EvictionTarget {
     this.#closing.abort(new PagekeepError('closed', 'The cache is closed.'))
     await this.#readThrough.settled()
     await this.#store.close()
+  }
+
+  /** The common hit without a promise: a store that answers at once, a page without an end. All else takes the long way. */
+  #peek(key: string): KeptPage | undefined {
+    if (!this.#canPeek || this.#closing.signal.aborted) return undefined
+    try {
+      const page = this.#store.get(key)
+      if (!(page instanceof Promise)) return page?.expiresAtMs === undefined ? page : undefined
+      this.#canPeek = false
+      page.catch(() => undefined)
+    } catch {
+      // The long way meets the same fault, and reports it.
+    }
+    return undefined
   }
 
   #watch(maxLagMs: number): Sight {

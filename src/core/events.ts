@@ -39,6 +39,7 @@ export class CacheEmitter {
   }
 
   emit<Name extends CacheEventName>(name: Name, event: CacheEvents[Name]): void {
+    if (this.#emitter.listenerCount(name) === 0) return
     for (const listener of this.#emitter.listeners(name)) {
       try {
         listener(event)
