@@ -1,9 +1,10 @@
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createCache, isPagekeepError } from 'pagekeep'
 import { rule } from 'pagekeep/invalidators/postgres'
-import { DiskStore } from 'pagekeep/stores/disk'
+import { DiskStore, systemFiles } from 'pagekeep/stores/disk'
 import { expect, test } from 'vitest'
 import { count, gate, Harness, next, until } from './harness.js'
 import { dateRule, day, portPage, portRule } from './queue-database.js'
@@ -92,29 +93,32 @@ test('one row of three hundred that cannot be evicted stays alone, without spinn
 
 test('a page that cannot be removed from the disk does not stop the rest', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'pagekeep-poison-'))
-  const cache = createCache({ store: new DiskStore({ directory }) })
+  // Root may remove any file: the fault is put into the system call.
+  let isStuck = true
+  const unlink = (path: string) => {
+    if (isStuck && path.endsWith('09.daily.head')) throw Object.assign(new Error('EPERM: unlink'), { code: 'EPERM' })
+    systemFiles.unlink(path)
+  }
+  const cache = createCache({ store: new DiskStore({ directory, files: { ...systemFiles, unlink } }) })
+  cache.on('error', () => {})
   harness.onEnd(async () => {
     await cache.close()
     await rm(directory, { recursive: true, force: true })
   })
   const days = ['2020-01-08', '2020-01-09', '2020-01-10']
-  for (const date of days) await cache.getOrRender(day.key({ date, branch: 'head' }), () => date)
-  const stuck = day.pattern({ date: '2020-01-09' }).pattern
-  const target = {
-    state: cache.state,
-    evict(selectors: Parameters<typeof cache.evict>[0] & readonly unknown[]) {
-      if (selectors.includes(stuck)) return Promise.reject(new Error('EPERM: operation not permitted, unlink'))
-      return cache.evict(selectors)
-    },
-  }
+  const keys = days.map((date) => day.key({ date, branch: 'head' }))
+  for (const key of keys) await cache.getOrRender(key, () => 'old')
   const connection = await harness.database()
   const site = await harness.client(connection)
   for (const date of days) await site.query('INSERT INTO cache_clearing_dates (date_to_clear) VALUES ($1)', [date])
-  const invalidator = harness.invalidator({ ...common, connection, target, rules: [dateRule] })
+  const options = { ...common, connection, target: cache, rules: [dateRule], rowRetryMinMs: 50, rowRetryMaxMs: 50 }
+  const invalidator = harness.invalidator(options)
   await invalidator.start()
-  const kept = await Promise.all(days.map((date) => cache.get(day.key({ date, branch: 'head' }))))
-  expect(kept.map((page) => page !== undefined)).toEqual([false, true, false])
+  expect(keys.map((key) => existsSync(join(directory, key)))).toEqual([false, true, false])
   expect(await count(site, 'cache_clearing_dates')).toBe(1)
+  isStuck = false
+  await until('the page is gone', () => keys.every((key) => !existsSync(join(directory, key))))
+  await until('the row is gone', async () => (await count(site, 'cache_clearing_dates')) === 0)
 })
 
 test('when every eviction fails the queue rests instead of setting every row aside at once', async () => {
