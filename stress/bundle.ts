@@ -1,15 +1,24 @@
 /** The programs of the crew, each as one file of plain JavaScript: one that is killed is to be back at once. */
 import path from 'node:path'
 import { build } from 'tsup'
+import type { StoreName } from './options.js'
 
 const folder = import.meta.dirname
+
+/** What workers on each store never ask for: a process is to start fast. */
+const notLoaded: Record<StoreName, string[]> = {
+  disk: ['pagekeep/stores/keyv', 'pagekeep/stores/memory', 'keyv', '@keyv/redis'],
+  memory: ['pagekeep/stores/keyv', 'keyv', '@keyv/redis'],
+  keyv: ['pagekeep/stores/memory', '@keyv/redis'],
+  redis: ['pagekeep/stores/memory'],
+}
 
 export interface Programs {
   readonly worker: string
   readonly auditor: string
 }
 
-export async function bundle(directory: string): Promise<Programs> {
+export async function bundle(directory: string, store: StoreName): Promise<Programs> {
   await build({
     config: false,
     entry: { worker: path.join(folder, 'worker.ts'), auditor: path.join(folder, 'audit.ts') },
@@ -18,6 +27,7 @@ export async function bundle(directory: string): Promise<Programs> {
     target: 'node20',
     outDir: directory,
     outExtension: () => ({ js: '.cjs' }),
+    external: notLoaded[store],
     noExternal: [/.*/],
     splitting: false,
     silent: true,

@@ -9,7 +9,6 @@ import { Site } from './site.js'
 import type { WorkerPlan } from './worker.js'
 
 const visitorsEach = 8
-const evictorsEach = 2
 /** A process that does not rest or answer in this time hangs. */
 const patienceMs = 30_000
 const maxCrashes = 20
@@ -52,13 +51,21 @@ export class Crew {
     await this.#until('start', () => this.#members().every(({ state }) => state === 'ready'))
   }
 
-  /** Kills one of the processes that work, now and then one that is starting. */
-  kill(): void {
+  /**
+   * Kills one of the processes that work, now and then one that is starting. Mostly the youngest, so that the
+   * others become old enough to be fast and to have seen logs rotated and rewritten.
+   * Says whether it did: not while others are still starting.
+   */
+  kill(): boolean {
+    const starting = this.#workers.filter(({ state }) => state !== 'ready').length
+    // On a busy machine a start takes long; the survivors are to have their time too.
+    if (starting > this.#workers.length / 4) return false
     const isAnyones = this.#random.isLess(0.05)
     const victims = this.#workers.filter(({ state }) => state === 'ready' || (isAnyones && state === 'starting'))
-    if (victims.length === 0) return
-    this.#random.pick(victims).kill()
+    victims.sort((one, other) => other.readyAtMs - one.readyAtMs)
+    this.#random.pick(this.#random.isLess(0.7) ? victims.slice(0, 1) : victims).kill()
     this.kills++
+    return true
   }
 
   /** Resolves when no render, eviction or commit is under way, and every commit is acknowledged. */
@@ -118,10 +125,7 @@ export class Crew {
 
   #workerPlan(seat: number, incarnation: number): WorkerPlan {
     const { options, redisUrl } = this.#plan
-    const { store, protocol, jitterMs, processes, keys, seed } = options
-    const writers = Math.max(1, Math.round(processes / 4))
-    const isWriter = seat < writers
-    const isVisited = !isWriter || processes === 1
+    const { store, protocol, jitterMs, keys, seed } = options
     return {
       store,
       protocol,
@@ -131,16 +135,25 @@ export class Crew {
       pages: keys,
       seat,
       seed: mixSeed(seed, seat, incarnation),
-      visitors: isVisited ? visitorsEach : 0,
-      evictors: isWriter ? this.#rowsOf(seat, writers) : [],
+      visitors: this.#onlyEvicts(seat) ? 0 : visitorsEach,
+      evictors: this.#rowsOf(seat),
     }
   }
 
-  /** Each row has one owner, for it has one writer. */
-  #rowsOf(seat: number, writers: number): number[][] {
-    const owned: number[][] = Array.from({ length: evictorsEach }, () => [])
+  /** One process has nothing to do with pages but to evict them, where there are enough of them. */
+  #onlyEvicts(seat: number): boolean {
+    return seat === 0 && this.#workers.length > 2
+  }
+
+  /** The rows of the seat's evictors. Each row has one owner, for it has one writer. */
+  #rowsOf(seat: number): number[][] {
     const { rows } = new Site(this.#plan.options.keys)
-    for (let row = seat, at = 0; row < rows; row += writers, at++) owned[at % evictorsEach]?.push(row)
+    // Two of them where they are alone.
+    const shares = this.#workers.length + 1
+    const own = seat === 0 ? [0, shares - 1] : [seat]
+    const owned = own.map((share) =>
+      Array.from({ length: rows }, (_, row) => row).filter((row) => row % shares === share),
+    )
     return owned.filter(({ length }) => length > 0)
   }
 

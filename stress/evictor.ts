@@ -5,7 +5,7 @@
 import { setTimeout } from 'node:timers/promises'
 import type { LoopParts } from './renderer.js'
 
-const meanPauseMs = 15
+const meanPauseMs = 20
 
 export async function commitAndEvict(parts: LoopParts, rows: readonly number[]): Promise<void> {
   const { board, gate, random } = parts

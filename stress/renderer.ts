@@ -28,15 +28,16 @@ export interface LoopParts {
 const turnsBetweenYields = 8
 let rendered = 0
 
-export async function visit(parts: LoopParts): Promise<void> {
+/** `passes`: never waits for a page, and takes what is kept or nothing. */
+export async function visit(parts: LoopParts, passes: boolean): Promise<void> {
   const { site, board, gate, random, counting } = parts
   const notes = board.notes()
   for (let turn = 0; await gate.pass(); turn++) {
     // Hits take no turn of the event loop by themselves.
     if (turn % turnsBetweenYields === 0) await setImmediate()
     const page = random.below(site.pages)
-    const choice = random.next()
-    const way = choice < 0.1 ? 'get' : choice < 0.25 && parts.directory !== undefined ? 'outside' : 'getOrRender'
+    const past = parts.directory === undefined || random.isLess(0.5) ? 'get' : 'outside'
+    const way = passes || random.isLess(0.1) ? past : 'getOrRender'
     board.note(notes)
     const body = await look(parts, way, page)
     if (body !== undefined) judge(board, counting, { page, body, notes, way })

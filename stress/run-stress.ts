@@ -35,7 +35,7 @@ export async function runStress(options: StressOptions, onlooker: Onlooker = {})
   const board = Board.create(path.join(directory, 'board'), new Site(options.keys).rows, seats)
   const total = () => totalOf(Array.from({ length: seats }, (_, seat) => board.readTally(seat)))
   const redis = options.store === 'redis' ? await startRedis() : undefined
-  const programs = await bundle(path.join(directory, 'programs'))
+  const programs = await bundle(path.join(directory, 'programs'), options.store)
   const crew = new Crew({ options, programs, directory, redisUrl: redis?.url })
   let isClean = false
   try {
@@ -83,8 +83,7 @@ async function work(crew: Crew, options: StressOptions, onlooker: Onlooker, tota
       auditAtMs = elapsedMs() + options.auditEveryMs
     }
     if (elapsedMs() >= killAtMs) {
-      crew.kill()
-      killAtMs = elapsedMs() + nextKill()
+      killAtMs = elapsedMs() + (crew.kill() ? nextKill() : 5)
     }
     if (elapsedMs() >= progressAtMs) {
       onlooker.progress?.(elapsedMs() / 1000, crew.kills, total())

@@ -7,7 +7,8 @@ import { setImmediate } from 'node:timers/promises'
 import type { Random } from './random.js'
 
 export class SlowMap extends EventEmitter {
-  readonly opts = {}
+  /** By its dialect Keyv tells whether an adapter has an iterator. */
+  readonly opts = { dialect: 'redis', url: '' }
   readonly #random: Random
   readonly #map = new Map<string, unknown>()
 

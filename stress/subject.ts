@@ -1,10 +1,6 @@
 /** What is under stress, as the crew sees it: the real cache on one of its stores, or the naive protocol. */
-import KeyvRedis from '@keyv/redis'
-import { Keyv } from 'keyv'
 import { createCache, type PageBody, type Store } from 'pagekeep'
 import { DiskStore } from 'pagekeep/stores/disk'
-import { KeyvStore } from 'pagekeep/stores/keyv'
-import { MemoryStore } from 'pagekeep/stores/memory'
 import { jitteryFiles, makePause } from './jitter.js'
 import { NaiveProtocol } from './naive-protocol.js'
 import type { StoreName } from './options.js'
@@ -38,7 +34,11 @@ export interface SubjectPlan {
 }
 
 /** One for each node that this process plays: stores that may be shared within a process are. */
-export function createSubjects(plan: SubjectPlan, random: Random, observer: Observer): [Subject, ...Subject[]] {
+export async function createSubjects(
+  plan: SubjectPlan,
+  random: Random,
+  observer: Observer,
+): Promise<[Subject, ...Subject[]]> {
   if (plan.protocol === 'naive') {
     return [new NaiveProtocol(plan.directory, makePause(random, plan.jitterMs), observer)]
   }
@@ -47,8 +47,15 @@ export function createSubjects(plan: SubjectPlan, random: Random, observer: Obse
     const files = jitteryFiles(random, plan.jitterMs)
     return [overStore(new DiskStore({ directory: plan.directory, files, onFault }), observer)]
   }
-  if (plan.store === 'memory') return [overStore(new MemoryStore(), observer)]
+  // The others are loaded only where they are needed: a process is to start fast.
+  if (plan.store === 'memory') {
+    const { MemoryStore } = await import('pagekeep/stores/memory')
+    return [overStore(new MemoryStore(), observer)]
+  }
+  const { KeyvStore } = await import('pagekeep/stores/keyv')
+  const { Keyv } = await import('keyv')
   if (plan.store === 'redis') {
+    const { default: KeyvRedis } = await import('@keyv/redis')
     const adapter = new KeyvRedis(plan.redisUrl ?? '', { namespace: 'stress' })
     const keyv = new Keyv({ store: adapter, namespace: 'stress', useKeyPrefix: false })
     return [overStore(new KeyvStore({ keyv }), observer, () => adapter.disconnect())]

@@ -10,7 +10,7 @@ import { judge, staleRow } from './judge.js'
 import { mixSeed, Random } from './random.js'
 import { type LoopParts, visit } from './renderer.js'
 import { Site } from './site.js'
-import { createSubjects, type SubjectPlan } from './subject.js'
+import { createSubjects, type Subject, type SubjectPlan } from './subject.js'
 
 export interface WorkerPlan extends SubjectPlan {
   readonly board: string
@@ -30,7 +30,7 @@ const plan = JSON.parse(process.argv[2] ?? '{}') as WorkerPlan
 const site = new Site(plan.pages)
 const board = Board.open(plan.board, site.rows)
 const counting = new Counting(board, plan.seat, plan.findings)
-const subjects = createSubjects(plan, new Random(mixSeed(plan.seed, 1)), counting)
+const opening = createSubjects(plan, new Random(mixSeed(plan.seed, 1)), counting)
 const hasFiles = plan.store === 'disk'
 const seen = new Set<string>()
 
@@ -39,7 +39,7 @@ const gate = new Gate(plan.visitors + plan.evictors.length, () => {
   tell('resting')
 })
 
-function partsOf(loop: number): LoopParts {
+function partsOf(subjects: [Subject, ...Subject[]], loop: number): LoopParts {
   const subject = subjects[loop % subjects.length] ?? subjects[0]
   const random = new Random(mixSeed(plan.seed, 2, loop))
   return { subject, site, board, gate, random, counting, directory: hasFiles ? plan.directory : undefined }
@@ -48,7 +48,7 @@ function partsOf(loop: number): LoopParts {
 /** For stores without files: what can still be got, at rest. */
 async function audit(): Promise<void> {
   const notes = board.notes()
-  for (const subject of subjects) {
+  for (const subject of await opening) {
     for (let page = 0; page < site.pages; page++) {
       board.note(notes)
       const body = await subject.get(site.keyOf(page))
@@ -68,7 +68,7 @@ async function audit(): Promise<void> {
 async function close(): Promise<void> {
   gate.end()
   await working
-  for (const subject of subjects) await subject.close()
+  for (const subject of await opening) await subject.close()
   counting.write()
   process.disconnect()
 }
@@ -88,11 +88,12 @@ process.on('disconnect', () => process.exit())
 process.on('SIGINT', () => undefined)
 
 async function work(): Promise<void> {
+  const subjects = await opening
   // The first use of a store makes its directory ready and clears what dead processes left.
   await subjects[0].get(site.keyOf(0))
   tell('ready')
-  const visitors = Array.from({ length: plan.visitors }, (_, loop) => visit(partsOf(loop)))
-  const evictors = plan.evictors.map((rows, loop) => commitAndEvict(partsOf(plan.visitors + loop), rows))
+  const visitors = Array.from({ length: plan.visitors }, (_, loop) => visit(partsOf(subjects, loop), loop % 4 === 3))
+  const evictors = plan.evictors.map((rows, loop) => commitAndEvict(partsOf(subjects, plan.visitors + loop), rows))
   await Promise.all([...visitors, ...evictors])
 }
 
