@@ -31,6 +31,12 @@ interface Run {
   readonly ended: Promise<void>
 }
 
+interface Waiting {
+  readonly signal: AbortSignal
+  readonly alarm: Alarm
+  readonly started: () => void
+}
+
 /**
  * @example
  * const invalidator = new PostgresInvalidator({ connection: 'postgres://…', target: cache, rules })
@@ -144,16 +150,17 @@ export class PostgresInvalidator implements Invalidator {
 
   /** Connects, works, and again, until told to stop, or until the first attempt shows what cannot be mended. */
   async #loop(signal: AbortSignal, alarm: Alarm, started: () => void): Promise<PagekeepError | undefined> {
+    const { clock, reconnectMaxMs } = this.#options
     let failures = 0
     let hasStarted = false
     const settled = (state: 'listening' | 'standing-by') => {
-      failures = 0
       hasStarted = true
       this.#enter(state)
       started()
       for (const waiter of [...this.#waiters]) waiter.resolve()
     }
     while (!signal.aborted) {
+      const beganAtMs = clock.now()
       try {
         this.#enter('connecting')
         await this.#connectAndWork(signal, alarm, settled)
@@ -162,8 +169,9 @@ export class PostgresInvalidator implements Invalidator {
         if (signal.aborted) break
         if (!hasStarted && isPermanent(error)) return error
         hasStarted = true
-        failures++
-        await this.#wait(error, failures, alarm, started)
+        // A connection that was made and lost at once has not ended the trouble.
+        failures = clock.now() - beganAtMs > reconnectMaxMs ? 1 : failures + 1
+        await this.#wait(error, failures, { signal, alarm, started })
       }
     }
     return undefined
@@ -199,13 +207,16 @@ export class PostgresInvalidator implements Invalidator {
     }
   }
 
-  async #wait(error: PagekeepError, failures: number, alarm: Alarm, started: () => void): Promise<void> {
-    const retryInMs = Math.ceil(jitteredBackoffMs(failures, { minMs: 100, maxMs: this.#options.reconnectMaxMs }))
+  async #wait(error: PagekeepError, failures: number, { signal, alarm, started }: Waiting): Promise<void> {
+    const { clock, reconnectMaxMs } = this.#options
+    const retryInMs = Math.ceil(jitteredBackoffMs(failures, { minMs: 100, maxMs: reconnectMaxMs }))
+    const untilMs = clock.now() + retryInMs
     this.#enter('waiting')
     this.#emitter.fault(error)
     this.#emitter.emit('disconnected', { reason: error, retryInMs })
     started()
-    await alarm.sleep(retryInMs)
+    // The alarm may still ring for what the lost connection brought.
+    while (!signal.aborted && clock.now() < untilMs) await alarm.sleep(untilMs - clock.now())
   }
 
   #isCaughtUp(): boolean {

@@ -14,7 +14,10 @@ import { readTableName, type TableName } from './table-name.js'
 /** What a rule evicts: patterns made by routes, tags, or lists of them. An empty list evicts nothing. */
 export type Evictable = RoutePattern | { readonly tag: string } | readonly Evictable[]
 
-/** A row of a queue: the named columns, each as PostgreSQL writes it as text (`2020-01-08`, `t`, `42`). */
+/**
+ * A row of a queue: the named columns, each as PostgreSQL casts it to text: `2020-01-08`, `true`, `42`. A
+ * `date` is that day and no other; a `timestamptz` is written in the time zone that the role or database has.
+ */
 export type QueueRow<Column extends string, Nullable extends string> = {
   readonly [Name in Column]: string
 } & { readonly [Name in Nullable]: string | null }

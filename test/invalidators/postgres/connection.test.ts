@@ -1,6 +1,9 @@
+import { systemClock } from 'pagekeep'
+import { FakeClock } from 'pagekeep/testing'
 import { expect, test } from 'vitest'
+import { Connection } from '../../../src/invalidators/postgres/connection.js'
 import { connect, query } from '../../support/postgres.js'
-import { count, Harness, next, until } from './harness.js'
+import { count, gate, Harness, next, until } from './harness.js'
 import { MapState, RecordingTarget } from './recording-target.js'
 import { SilentProxy } from './silent-proxy.js'
 
@@ -103,4 +106,62 @@ test('a listener whose session would be ended for being idle stays', async () =>
   await ended
   expect(await count(site, `(SELECT pid ${ownBackends}) AS own`)).toBe(1)
   expect(invalidator.status().connections).toBe(1)
+})
+
+test('the wait before a reconnect is kept, also when a NOTIFY had just come', async () => {
+  const connection = await harness.database()
+  const site = await harness.client(connection)
+  const clock = new FakeClock()
+  const target = new RecordingTarget()
+  const invalidator = harness.invalidator({ connection, target, clock })
+  await invalidator.start()
+  const begun = gate()
+  const working = gate()
+  target.onEvict = async () => {
+    begun.open()
+    await working.opened
+  }
+  const lost = next(invalidator, 'disconnected')
+  await site.query("INSERT INTO cache_clearing_dates (date_to_clear) VALUES ('2020-01-08'); NOTIFY date_updated")
+  await begun.opened
+  await site.query(`NOTIFY vuxml; SELECT pg_terminate_backend(pid) ${ownBackends}`)
+  await until('its backend is gone', async () => (await count(site, `(SELECT pid ${ownBackends}) AS own`)) === 0)
+  working.open()
+  const { retryInMs } = await lost
+  expect(retryInMs).toBeGreaterThan(0)
+  // Long enough for an attempt, if one were made.
+  for (let n = 0; n < 20; n++) await site.query('SELECT 1')
+  expect(invalidator.status()).toMatchObject({ state: 'waiting', connections: 1 })
+  clock.advance(retryInMs)
+  await invalidator.ready()
+  expect(invalidator.status().connections).toBe(2)
+})
+
+test('settings of the session: text is stable, idling is allowed, an abandoned transaction is not', async () => {
+  const connection = await Connection.open({
+    config: { connectionString: await harness.database(), application_name: 'of the application' },
+    applicationName: 'pagekeep:test',
+    clock: systemClock,
+    connectTimeoutMs: 10_000,
+    queryTimeoutMs: 10_000,
+    idleInTransactionMs: 10_000,
+    signal: new AbortController().signal,
+  })
+  harness.onEnd(() => connection.close())
+  const names = [
+    'DateStyle',
+    'idle_session_timeout',
+    'idle_in_transaction_session_timeout',
+    'application_name',
+    'lock_timeout',
+  ]
+  const values: unknown[] = []
+  for (const name of names)
+    values.push((await connection.query('SELECT current_setting($1) AS value', [name]))[0]?.value)
+  expect(values).toEqual(['ISO, YMD', '0', '10s', 'pagekeep:test', '200ms'])
+  expect(await connection.isPooled()).toBe(false)
+  // No parser of the application's, and no Date, stands in between.
+  expect(
+    await connection.query("SELECT date '2026-03-29' AS a, 12345678901234567890 AS b, true AS c, NULL AS d"),
+  ).toEqual([{ a: '2026-03-29', b: '12345678901234567890', c: 't', d: null }])
 })
