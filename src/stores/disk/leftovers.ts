@@ -5,8 +5,7 @@
 
 import { type Disk, Slices } from './disk.js'
 import { diskError, isAbsence } from './disk-error.js'
-import { dropAbandonedLock } from './lease.js'
-import { lockName, readLeaseName } from './lease-name.js'
+import { readLeaseName } from './lease-name.js'
 import type { TagCompaction } from './tag-compaction.js'
 import type { Trash } from './trash.js'
 
@@ -27,13 +26,20 @@ function clearLeases(disk: Disk): void {
   const { files, layout } = disk
   const names = files.names(layout.leases)
   const leases = names.map((name) => ({ name, ...readLeaseName(name) }))
-  for (const { name, stem, token } of leases) {
+  const inFlight = new Set<bigint>()
+  for (const { name, token } of leases) {
     if (token === undefined) continue
-    const inode = removeIfAbandoned(disk, `${layout.leases}/${name}`, token)
-    const lock = `${layout.leases}/${lockName(stem)}`
-    if (inode !== undefined && files.lstat(lock)?.ino === inode) files.unlink(lock)
+    const path = `${layout.leases}/${name}`
+    removeIfAbandoned(disk, path, token)
+    const inode = files.lstat(path)?.ino
+    if (inode !== undefined) inFlight.add(inode)
   }
-  for (const { name, token } of leases) if (token === undefined) dropAbandonedLock(disk, `${layout.leases}/${name}`)
+  // A lock that shares its file with no token is left from a fill that was doomed, or published and then killed.
+  for (const { name, token } of leases) {
+    const path = `${layout.leases}/${name}`
+    const inode = token === undefined ? files.lstat(path)?.ino : undefined
+    if (inode !== undefined && !inFlight.has(inode)) unlinkIfThere(disk, path)
+  }
 }
 
 function clearDrafts(disk: Disk): void {
@@ -41,15 +47,15 @@ function clearDrafts(disk: Disk): void {
   for (const token of files.names(layout.temp)) removeIfAbandoned(disk, `${layout.temp}/${token}`, token)
 }
 
-/** The inode of what was removed. */
-function removeIfAbandoned({ files, owner }: Disk, path: string, token: string): bigint | undefined {
-  const stats = files.lstat(path)
-  if (stats === undefined || !owner.isAbandoned(token, Number(stats.mtimeMs))) return undefined
+function removeIfAbandoned(disk: Disk, path: string, token: string): void {
+  const stats = disk.files.lstat(path)
+  if (stats !== undefined && disk.owner.isAbandoned(token, Number(stats.mtimeMs))) unlinkIfThere(disk, path)
+}
+
+function unlinkIfThere({ files }: Disk, path: string): void {
   try {
     files.unlink(path)
-    return stats.ino
   } catch (thrown) {
-    if (isAbsence(thrown)) return undefined
-    throw thrown
+    if (!isAbsence(thrown)) throw thrown
   }
 }

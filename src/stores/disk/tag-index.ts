@@ -55,17 +55,18 @@ export class TagIndex {
     const { files, layout } = this.#disk
     const path = `${layout.tags}/${bucket}`
     for (;;) {
-      // Held open while it is compared, so that no other file can have its inode.
-      const fd = openIfThere(this.#disk, path)
+      // Made if it is not there, and held open while it is compared: then "the path names my inode" means that no
+      // rewrite took the log away meanwhile. A log that is absent twice may have been there in between.
+      const fd = files.open(path, openFlags.appendAndRead, this.#disk.fileMode)
       try {
-        const inode = fd === undefined ? undefined : files.fstat(fd).ino
+        const { ino } = files.fstat(fd)
         const parts = partsOf(this.#disk, bucket)
         const logs = parts.flatMap((part) => readIfThere(this.#disk, `${layout.compacting}/${part}`) ?? [])
-        if (fd !== undefined) logs.push(readAll(files, fd, Number(files.fstat(fd).size)))
-        const isStable = files.stat(path)?.ino === inode && partsOf(this.#disk, bucket).join() === parts.join()
+        logs.push(readAll(files, fd, Number(files.fstat(fd).size)))
+        const isStable = files.stat(path)?.ino === ino && partsOf(this.#disk, bucket).join() === parts.join()
         if (isStable) return logs
       } finally {
-        if (fd !== undefined) files.close(fd)
+        files.close(fd)
       }
     }
   }

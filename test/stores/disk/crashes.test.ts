@@ -60,6 +60,33 @@ describe('a process killed', () => {
   })
 })
 
+describe('a process killed while it clears a directory', () => {
+  it('at any system call loses no dotfile: the next process puts it back', async () => {
+    let leftovers = 0
+    const lost = await eachMoment(async (nth, moment) => {
+      const directory = `d${nth}`
+      keep(stage.open(), `${directory}/deep/page.html`)
+      writeFileSync(stage.path(directory, '.htaccess'), 'precious')
+      writeFileSync(stage.path(directory, 'deep/.keep'), 'precious')
+      const dying = stage.open({ files: moment.files })
+      await evict(dying, 'nothing')
+      moment.kill(nth)
+      await evict(dying, `${directory}/**`).catch(() => undefined)
+      await dying.close().catch(() => undefined)
+      // What the death of a real process would do.
+      if (bookkeeping('trash').length > 0) leftovers++
+      for (const name of bookkeeping('trash')) new Owner(systemFiles).retire(name.slice(name.indexOf('~') + 1))
+      const next = stage.open()
+      next.get('first use')
+      await next.close()
+      const isThere = ['.htaccess', 'deep/.keep'].every((path) => existsSync(stage.path(directory, path)))
+      return !isThere || bookkeeping('trash').length > 0
+    })
+    expect(lost).toEqual([])
+    expect(leftovers).toBeGreaterThan(0)
+  })
+})
+
 describe('what dead processes left', () => {
   it('a lock is taken over when somebody waits for it; the page stays', async () => {
     const store = stage.open()

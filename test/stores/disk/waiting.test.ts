@@ -202,6 +202,32 @@ describe('ended()', () => {
   })
 })
 
+describe('a lock lost by mistake', () => {
+  it('from a living owner costs a second render, and never keeps the first', async () => {
+    const slow = begin(stage.open(), 'a.html')
+    const [name = ''] = systemFiles.names(stage.path('.pagekeep/leases')).filter((one) => one.includes('~'))
+    // From here on everybody takes the owner for dead.
+    new Owner(systemFiles).retire(name.slice(name.indexOf('~') + 1))
+    const store = stage.open()
+    await busy(store, 'a.html').ended()
+    const second = begin(store, 'a.html')
+    expect(slow.state()).toBe('doomed')
+    expect(second.publish(page('second'))).toBe('kept')
+    expect(slow.publish(page('first'))).toBe('doomed')
+    expect(store.get('a.html')?.body).toBe('second')
+  })
+
+  it('altogether: both render, and an eviction dooms both', async () => {
+    const store = stage.open()
+    const first = begin(store, 'a.html')
+    systemFiles.unlink(stage.path('.pagekeep/leases/a.html.lock'))
+    const second = begin(stage.open(), 'a.html')
+    expect((await evict(stage.open(), 'a.html')).doomed).toBe(2)
+    expect([first, second].map((fill) => fill.publish(page('old')))).toEqual(['doomed', 'doomed'])
+    expect(store.begin('a.html').kind).toBe('fill')
+  })
+})
+
 describe('begin()', () => {
   it('begins at once where a lock was left by a doomed fill', () => {
     const store = stage.open()
