@@ -65,11 +65,14 @@ describe('a process killed while it clears a directory', () => {
     let leftovers = 0
     const lost = await eachMoment(async (nth, moment) => {
       const directory = `d${nth}`
-      keep(stage.open(), `${directory}/deep/page.html`)
+      const before = stage.open()
+      keep(before, `${directory}/deep/page.html`)
+      // Its own cleaning up is over before the others begin.
+      await before.close()
       writeFileSync(stage.path(directory, '.htaccess'), 'precious')
       writeFileSync(stage.path(directory, 'deep/.keep'), 'precious')
       const dying = stage.open({ files: moment.files })
-      await evict(dying, 'nothing')
+      dying.get('prepared')
       moment.kill(nth)
       await evict(dying, `${directory}/**`).catch(() => undefined)
       await dying.close().catch(() => undefined)
