@@ -19,7 +19,16 @@
 import { PagekeepError } from '../../core/errors.js'
 import { checkKey } from '../../core/key.js'
 import type { Selector } from '../../core/selector.js'
-import type { BeginOptions, Busy, Eviction, Fill, KeptPage, Store, StoreCapabilities } from '../../core/store.js'
+import type {
+  BeginOptions,
+  Busy,
+  Eviction,
+  Fill,
+  KeptPage,
+  Store,
+  StoreCapabilities,
+  StoreState,
+} from '../../core/store.js'
 import type { Disk } from './disk.js'
 import { diskError, errnoOf } from './disk-error.js'
 import { checkOptions, type DiskStoreOptions } from './disk-options.js'
@@ -48,7 +57,7 @@ import { Waiting } from './waiting.js'
 export class DiskStore implements Store {
   readonly name = 'disk'
   readonly capabilities: StoreCapabilities = { isSharedByProcesses: true, canList: true, isDurable: true }
-  readonly state: StateTexts
+  readonly state: StoreState
   /** The directory, as an absolute path. */
   readonly directory: string
   readonly #disk: Disk
