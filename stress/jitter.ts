@@ -8,15 +8,16 @@ import { type Files, systemFiles } from 'pagekeep/stores/disk'
 import type { Random } from './random.js'
 
 const share = 0.015
+const sleeps = 0.2
 const wrongSuspicions = 0.05
 const sleeper = new Int32Array(new SharedArrayBuffer(4))
 
-/** Stops this process for up to `maxMs` in one of many calls. */
+/** Stops this process for up to `maxMs` in one of many calls: most pauses are short and busy, some are sleep. */
 export function makePause(random: Random, maxMs: number): () => void {
   return () => {
     if (maxMs === 0 || !random.isLess(share)) return
-    // Most pauses are short, some long: races come in all widths.
-    Atomics.wait(sleeper, 0, 0, maxMs * random.next() ** 3)
+    if (random.isLess(sleeps)) Atomics.wait(sleeper, 0, 0, maxMs * random.next())
+    else spin((maxMs / 20) * random.next())
   }
 }
 
@@ -57,4 +58,9 @@ function paused<Args extends unknown[], Result>(call: (...args: Args) => Result,
     pause()
     return call(...args)
   }
+}
+
+function spin(ms: number): void {
+  const end = performance.now() + ms
+  while (performance.now() < end);
 }

@@ -1,9 +1,14 @@
 /** The options of a stress run, and their help. */
 import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
+import { type Sabotage, sabotages } from './sabotage.js'
 
 export const stores = ['disk', 'memory', 'keyv', 'redis'] as const
 export type StoreName = (typeof stores)[number]
+
+/** `naive`: a temporary file, renamed, and unlinked by evictions, as most caches do it. */
+export const protocols = ['pagekeep', 'naive', ...sabotages] as const
+export type Protocol = 'pagekeep' | 'naive' | Sabotage
 
 export interface StressOptions {
   /** How long it runs, in seconds. Default 60. */
@@ -11,8 +16,7 @@ export interface StressOptions {
   /** How many processes render and evict. Default 4; 1 for `memory` and `keyv`, which live in one. */
   readonly processes: number
   readonly store: StoreName
-  /** `naive`: a temporary file, renamed, and unlinked by evictions, as most caches do it. */
-  readonly protocol: 'pagekeep' | 'naive'
+  readonly protocol: Protocol
   /** How many pages the site has. Default 64. */
   readonly keys: number
   /** The mean time between two kills, in milliseconds; 0 for none. Default 80 (250 for `redis`). */
@@ -37,8 +41,9 @@ Exits with 1 when a stale page was kept or answered, or a page was torn.
   --seconds N        how long (60)
   --processes P      how many processes render and evict (4; memory and keyv: 1)
   --store NAME       disk, memory, keyv (a Keyv on a Map) or redis (a Keyv on a Redis of its own) (disk)
-  --protocol naive   temporary file, rename, unlink instead of ours: shows what the others do
-  --expect-stale     exit with 1 when no stale page was found, for the naive protocol
+  --protocol NAME    naive: temporary file, rename, unlink instead of ours: shows what the others do
+                     undoomed, deaf: ours with a protection taken out: shows what this program finds
+  --expect-stale     exit with 1 when no stale page was found, for those protocols
   --keys K           how many pages there are (64)
   --kill-every MS    mean time between two kill -9, 0 for none (80; redis 250)
   --jitter-ms MS     longest pause between two system calls, 0 for none (2)
@@ -53,23 +58,18 @@ Exits with 1 when a stale page was kept or answered, or a page was torn.
 export function readOptions(args: readonly string[]): StressOptions | undefined {
   const { values } = parseArgs({ args: [...args], options: known, strict: true })
   if (values.help) return undefined
-  const store = stores.find((name) => name === (values.store ?? 'disk'))
-  if (store === undefined)
-    throw new RangeError(`Expected --store to be one of ${stores.join(', ')}, got ${values.store}`)
-  const { protocol = 'pagekeep' } = values
-  if (protocol !== 'pagekeep' && protocol !== 'naive') {
-    throw new RangeError(`Expected --protocol to be naive or pagekeep, got ${protocol}`)
-  }
-  if (protocol === 'naive' && store !== 'disk') throw new RangeError('--protocol naive needs --store disk')
+  const store = oneOf('store', stores, values.store)
+  const protocol = oneOf('protocol', protocols, values.protocol)
+  if (protocol !== 'pagekeep' && store !== 'disk') throw new RangeError(`--protocol ${protocol} needs --store disk`)
   const isInOneProcess = store === 'memory' || store === 'keyv'
-  const processes = numberOf('processes', values.processes, isInOneProcess ? 1 : 4, 1)
+  const processes = countOf('processes', values.processes, isInOneProcess ? 1 : 4)
   if (isInOneProcess && processes !== 1) throw new RangeError(`--store ${store} lives in one process`)
   return {
     seconds: numberOf('seconds', values.seconds, 60, 0.1),
     processes,
     store,
     protocol,
-    keys: numberOf('keys', values.keys, 64, 1),
+    keys: countOf('keys', values.keys, 64),
     killEveryMs: isInOneProcess ? 0 : numberOf('kill-every', values['kill-every'], store === 'redis' ? 250 : 80, 0),
     jitterMs: numberOf('jitter-ms', values['jitter-ms'], 2, 0),
     auditEveryMs: numberOf('audit-every', values['audit-every'], 1000, 10),
@@ -95,6 +95,19 @@ const known = {
   'expect-stale': { type: 'boolean' },
   help: { type: 'boolean' },
 } as const
+
+/** The first is the default. */
+function oneOf<const Name extends string>(option: string, names: readonly Name[], text: string | undefined): Name {
+  const name = names.find((known) => known === (text ?? names[0]))
+  if (name !== undefined) return name
+  throw new RangeError(`Expected --${option} to be one of ${names.join(', ')}, got "${text}"`)
+}
+
+function countOf(name: string, text: string | undefined, otherwise: number): number {
+  const count = numberOf(name, text, otherwise, 1)
+  if (Number.isInteger(count)) return count
+  throw new RangeError(`Expected --${name} to be a whole number, got "${text}"`)
+}
 
 function numberOf(name: string, text: string | undefined, otherwise: number, least: number): number {
   const number = text === undefined ? otherwise : Number(text)

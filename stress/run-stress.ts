@@ -19,13 +19,12 @@ import { type Summary, summaryOf, totalOf, violations } from './summary.js'
 export interface Onlooker {
   /** Ends the run early. */
   readonly signal?: AbortSignal
-  /** Called every few seconds. */
+  /** How often `progress` is called, in milliseconds. Default 5000. */
+  readonly progressEveryMs?: number
   progress?(seconds: number, kills: number, total: Tally): void
   /** Told where findings are. */
   remark?(text: string): void
 }
-
-const progressEveryMs = 5000
 
 export async function runStress(options: StressOptions, onlooker: Onlooker = {}): Promise<Summary> {
   const directory = mkdtempSync(path.join(options.directory, 'pagekeep-stress-'))
@@ -48,14 +47,14 @@ export async function runStress(options: StressOptions, onlooker: Onlooker = {})
     const fileSystem = fileSystemOf(directory)
     const circumstances = { options, seconds, kills, audits, fileSystem }
     const summary = summaryOf(total(), { ...circumstances, crashes: crashes.length, leftovers: left.length })
-    isClean = violations(summary) + summary.crashes + summary.leftovers === 0 || options.protocol === 'naive'
+    isClean = violations(summary) + summary.crashes + summary.leftovers === 0 || options.protocol !== 'pagekeep'
     return summary
   } finally {
     crew.abort()
     board.close()
     await redis?.stop()
     const lines = readFileSync(findings, 'utf8').split('\n').slice(0, 20)
-    if (options.protocol !== 'naive' && lines[0] !== '') onlooker.remark?.(`Findings:\n${lines.join('\n')}\n`)
+    if (options.protocol === 'pagekeep' && lines[0] !== '') onlooker.remark?.(`Findings:\n${lines.join('\n')}\n`)
     if (isClean) rmSync(directory, { recursive: true, force: true, maxRetries: 3 })
     else onlooker.remark?.(`Kept for a look: ${directory}\n`)
   }
@@ -68,6 +67,7 @@ async function work(crew: Crew, options: StressOptions, onlooker: Onlooker, tota
   const isOver = () => elapsedMs() >= options.seconds * 1000 || onlooker.signal?.aborted === true
   const nextKill = () =>
     options.killEveryMs === 0 ? Number.POSITIVE_INFINITY : options.killEveryMs * 2 * random.next()
+  const { progressEveryMs = 5000 } = onlooker
   let killAtMs = nextKill()
   let auditAtMs = options.auditEveryMs
   let progressAtMs = progressEveryMs

@@ -3,8 +3,9 @@ import { createCache, type PageBody, type Store } from 'pagekeep'
 import { DiskStore } from 'pagekeep/stores/disk'
 import { jitteryFiles, makePause } from './jitter.js'
 import { NaiveProtocol } from './naive-protocol.js'
-import type { StoreName } from './options.js'
+import type { Protocol, StoreName } from './options.js'
 import type { Random } from './random.js'
+import { sabotaged } from './sabotage.js'
 import type { Selectors } from './site.js'
 import { SlowMap } from './slow-map.js'
 
@@ -26,7 +27,7 @@ export interface Observer {
 
 export interface SubjectPlan {
   readonly store: StoreName
-  readonly protocol: 'pagekeep' | 'naive'
+  readonly protocol: Protocol
   /** Where pages lie, for those that keep files. */
   readonly directory: string
   readonly redisUrl: string | undefined
@@ -44,7 +45,8 @@ export async function createSubjects(
   }
   if (plan.store === 'disk') {
     const onFault = (error: Error) => observer.fault(error.message)
-    const files = jitteryFiles(random, plan.jitterMs)
+    const sound = jitteryFiles(random, plan.jitterMs)
+    const files = plan.protocol === 'pagekeep' ? sound : sabotaged(sound, plan.protocol)
     return [overStore(new DiskStore({ directory: plan.directory, files, onFault }), observer)]
   }
   // The others are loaded only where they are needed: a process is to start fast.
