@@ -28,7 +28,8 @@ export async function bundle(directory: string, store: StoreName): Promise<Progr
     outDir: directory,
     outExtension: () => ({ js: '.cjs' }),
     external: notLoaded[store],
-    noExternal: [/.*/],
+    // Everything else is bundled. (What is named here wins over `external`.)
+    noExternal: [new RegExp(`^(?!(${notLoaded[store].join('|')})$)`)],
     splitting: false,
     silent: true,
   })
