@@ -35,6 +35,8 @@ export interface RouteOptions {
 /** A pattern that a route made: `cache.evict` takes it, and rules accept nothing else. */
 export class RoutePattern {
   readonly pattern: string
+  /** No other object of this shape is taken for one: a text that was written by hand may be misspelt. */
+  declare private readonly madeByRoute: true
   constructor(pattern: string) {
     this.pattern = pattern
     Object.freeze(this)

@@ -1,6 +1,6 @@
 /**
  * Learns from PostgreSQL which pages are old, by queue tables that triggers fill and NOTIFYs that wake it
- * (DESIGN 5.2), and has them evicted. Runs inside the web process or as a process of its own.
+ * and has them evicted. Runs inside the web process or as a process of its own.
  *
  * | state       | entered                                   | what holds in it                            | left                                    |
  * |-------------|-------------------------------------------|---------------------------------------------|-----------------------------------------|
@@ -39,8 +39,9 @@ interface Waiting {
 
 /**
  * @example
- * const invalidator = new PostgresInvalidator({ connection: 'postgres://…', target: cache, rules })
+ * const invalidator = new PostgresInvalidator({ connection, target: cache, rules })
  * await invalidator.start()
+ * await invalidator.stop()
  */
 export class PostgresInvalidator implements Invalidator {
   readonly #options: CheckedOptions

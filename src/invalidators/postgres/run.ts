@@ -14,10 +14,7 @@ export interface RunOptions {
 
 /**
  * Starts `invalidator` and resolves when it has been stopped by a signal; rejects when `start()` does.
- *
- * @example
- * await runUntilSignal(new PostgresInvalidator({ connection, target: cache, rules, logger }), { logger })
- * await cache.close()
+ * Close the cache afterwards. `examples/freshports/listener.ts` is such a process.
  */
 export async function runUntilSignal(invalidator: PostgresInvalidator, options: RunOptions = {}): Promise<void> {
   const { logger = silentLogger, signals = ['SIGTERM', 'SIGINT'] } = options

@@ -46,11 +46,17 @@ describe('rule()', () => {
     expect(() => made.selectorsOf({})).toThrow(reason)
   })
 
+  test('takes no look-alike of a pattern, neither when compiled nor when run', () => {
+    // @ts-expect-error a text written by hand is no pattern of a route
+    const made = rule({ channel: 'c', evict: () => ({ pattern: 'prots/**' }) })
+    expect(() => made.selectorsOf({})).toThrow('route.pattern')
+  })
+
   test('takes patterns of the other build of the package', () => {
     class RoutePattern {
       readonly pattern = 'ports/*'
     }
-    const made = rule({ channel: 'c', evict: () => new RoutePattern() })
+    const made = rule({ channel: 'c', evict: () => new RoutePattern() as unknown as Evictable })
     expect(made.selectorsOf({}).toTexts()).toEqual(['ports/*'])
   })
 
