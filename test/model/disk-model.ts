@@ -24,7 +24,7 @@ export interface DiskModelOptions extends WorldOptions {
 }
 
 /** `processes` first holds the renderers, then the evictors. */
-export function diskModel(options: DiskModelOptions): Model & { readonly processes: readonly Process[] } {
+export function diskModel(options: DiskModelOptions): Model & { readonly world: World } {
   const { selector, hasRecords = false, evictors = 1 } = options
   const world = new World(options, suppliesOf(options))
   // Each version of the data makes the page depend on another row, and a change evicts the row that it changed.
@@ -52,7 +52,7 @@ export function diskModel(options: DiskModelOptions): Model & { readonly process
     ...(isTag && { tagOf }),
     ...options.evict,
   }
-  const processes = [
+  const processes: Process[] = [
     ...renderers.map(({ process }) => process),
     ...Array.from({ length: evictors }, (_, index) => evictProcess(world, index, evict, logs)),
     ...Array.from({ length: options.compactors ?? 0 }, (_, index) =>
@@ -64,6 +64,7 @@ export function diskModel(options: DiskModelOptions): Model & { readonly process
   const reader = hasRecords ? readProcess(world) : undefined
   if (reader !== undefined) processes.push(reader.process)
   return {
+    world,
     plan: world.plan,
     processes,
     kills: world.kills,

@@ -90,6 +90,7 @@ export function evictProcess(world: World, index: number, options: EvictOptions,
   }
   const acknowledge: Step = {
     name: 'acknowledge',
+    at: 'acknowledge',
     run: (m) => {
       m.set(world.acknowledged, Math.max(m.get(world.acknowledged), m.get(locals.version)))
       m.set(locals.version, 0)
@@ -232,7 +233,8 @@ function doom(context: Context, isAll: boolean): Step[] {
       name: 'list leases',
       isSettled: (m) => !isAll && !concerns(context, m),
       run: (m) => {
-        if (isAll || concerns(context, m)) m.set(locals.list, m.get(world.tokens))
+        if (!isAll && !concerns(context, m)) return 'acknowledge'
+        m.set(locals.list, m.get(world.tokens))
         return m.get(locals.list) === 0 ? nextPart : undefined
       },
     },
@@ -310,7 +312,7 @@ function moveToTrash({ world, options }: Context): Step[] {
 
 function moveRecords({ world }: Context): Step[] {
   return [
-    { name: 'stat record', at: 'records', run: (m) => (m.get(world.record) === 0 ? nextPart : undefined) },
+    { name: 'stat records directory', at: 'records', run: (m) => (m.get(world.record) === 0 ? nextPart : undefined) },
     { name: 'rename records to trash', run: (m) => world.removeRecord(m) },
   ]
 }

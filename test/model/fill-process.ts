@@ -56,7 +56,7 @@ export interface FillOptions {
   readonly isClosedBeforeVerified?: boolean
   /** Every process has opened the log before (and it is not renamed away meanwhile). */
   readonly hasLogOpen?: boolean
-  /** Whether the token stays open until the page is in place, so that its inode number stays its own. */
+  /** Whether the token is held open from before its record is written, so that its inode number stays its own. */
   readonly holdsToken?: boolean
 }
 
@@ -223,7 +223,7 @@ function writeToken({ world, locals, fill, options }: Context): Step[] {
         m.set(world.contents[fill(m)] as Cell, m.get(locals.read))
         if (options.order.includes('write record')) m.set(locals.number, m.get(world.numbers[fill(m)] as Cell))
         if (options.tagOf === undefined) m.set(locals.read, 0)
-        if (!options.holdsToken) m.set(locals.inode, 0)
+        m.set(locals.inode, 0)
       },
     },
   ]
@@ -268,16 +268,24 @@ function checkLog({ world, locals, options }: Context): Step[] {
   ]
 }
 
-function writeRecord({ world, locals, fill }: Context): Step[] {
-  return [
-    {
-      name: 'rename draft to record',
-      run: (m) => {
-        m.set(world.record, fill(m) + 1)
-        m.set(world.recordNumber, m.get(locals.number))
-      },
+function writeRecord({ world, locals, fill, options }: Context): Step[] {
+  const hold: Step = {
+    name: 'open token',
+    isSettled: (m) => !world.hasToken(m, fill(m)),
+    run: (m) => {
+      if (!world.hasToken(m, fill(m))) return 'release'
+      m.set(locals.inode, fill(m) + 1)
+      return undefined
     },
-  ]
+  }
+  const write: Step = {
+    name: 'rename draft to record',
+    run: (m) => {
+      m.set(world.record, fill(m) + 1)
+      m.set(world.recordNumber, m.get(locals.number))
+    },
+  }
+  return options.holdsToken ? [hold, write] : [write]
 }
 
 function placePage({ world, locals, fill, options }: Context): Step[] {
@@ -285,7 +293,7 @@ function placePage({ world, locals, fill, options }: Context): Step[] {
     {
       name: 'resolve page directory',
       at: 'place',
-      isInKernel: true,
+      halfOf: 'rename token to page',
       isSettled: () => !options.hasMovingDirectory,
       run: (m) => {
         m.set(locals.directory, m.get(world.directory))
@@ -301,6 +309,7 @@ function placePage({ world, locals, fill, options }: Context): Step[] {
         if (!world.hasToken(m, fill(m)) || m.has(world.removedDirectories, directory - 1)) return 'missing'
         world.setPage(m, directory, fill(m) + 1)
         world.removeToken(m, fill(m))
+        m.set(locals.inode, 0)
         return 'release'
       },
     },
@@ -324,10 +333,20 @@ function placePage({ world, locals, fill, options }: Context): Step[] {
 function dropRecord({ world, locals, options }: Context): Step[] {
   if (!options.order.includes('write record')) return []
   const isMine = (m: Memory) => m.get(world.record) !== 0 && m.get(world.recordNumber) === m.get(locals.number)
+  const close = (m: Memory) => {
+    m.set(locals.inode, 0)
+    return 'release'
+  }
   return [
-    { name: 'read record', run: (m) => (isMine(m) ? undefined : 'release') },
-    { name: 'stat record', run: (m) => (m.get(world.record) === 0 ? 'release' : undefined) },
-    { name: 'unlink record', run: (m) => world.removeRecord(m) },
+    { name: 'read record', run: (m) => (isMine(m) ? undefined : close(m)) },
+    { name: 'stat record', run: (m) => (m.get(world.record) === 0 ? close(m) : undefined) },
+    {
+      name: 'unlink record',
+      run: (m) => {
+        world.removeRecord(m)
+        return close(m)
+      },
+    },
   ]
 }
 

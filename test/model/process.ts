@@ -10,8 +10,8 @@ export interface Step {
   readonly name: StepName
   /** A label that other steps jump to. */
   readonly at?: string
-  /** Half of a system call: the kernel may be interrupted after it, the program never sees it. */
-  readonly isInKernel?: boolean
+  /** The call that this is the first half of: the kernel may be interrupted there, the program never sees it. */
+  readonly halfOf?: StepName
   /** How many outcomes the step has that are not in the process's hands (default 1). */
   readonly choices?: (memory: Memory) => number
   /**
@@ -77,12 +77,18 @@ export class Process {
     return at === ended ? -1 : at
   }
 
-  /** Does the next step. False when it has to wait. */
-  advance(memory: Memory, choice: number): boolean {
+  /** Does the next step only. False when it has to wait. */
+  step(memory: Memory, choice: number): boolean {
     const at = memory.get(this.pc)
     const label = (this.steps[at] as Step).run(memory, choice)
     if (label === blocked) return false
     this.#go(memory, label, at)
+    return true
+  }
+
+  /** Does the next step, and those after it that are settled by then. False when it has to wait. */
+  advance(memory: Memory, choice: number): boolean {
+    if (!this.step(memory, choice)) return false
     for (let next = this.position(memory); next !== -1; next = this.position(memory)) {
       const step = this.steps[next] as Step
       if (step.isSettled?.(memory) !== true) break

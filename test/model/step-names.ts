@@ -1,5 +1,5 @@
 /**
- * The steps of the protocol by name. The model's processes use them, and recorded-steps.ts gives the calls of
+ * The steps of the protocol by name. The model's processes use them, and recording-files.ts gives the calls of
  * the real store the same names: a step that is renamed, added or moved on one side only fails a test.
  *
  * Calls that no other process can notice (`fstat`, `fchmod`, `close`, drafts in `temp/`) have no name.
@@ -45,6 +45,7 @@ export const stepNames = [
   'read record',
   'stat record',
   'unlink record',
+  'stat records directory',
   'rename records to trash',
   // Removal.
   'stat page',
