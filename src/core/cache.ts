@@ -78,6 +78,7 @@ export class PageCache implements EvictionTarget {
     this.#defaults = rest
     this.#canPeek = maxLagMs === undefined
     const fault = (error: PagekeepError) => this.#events.fault(error)
+    store.onFault?.(fault)
     this.#guarded = new GuardedStore({ store, clock, timeoutMs: checkTime('storeTimeoutMs', storeTimeoutMs), fault })
     this.#readThrough = new ReadThrough({
       store: this.#guarded,

@@ -5,6 +5,7 @@
  * The sentences below are promises: the contract suite (`pagekeep/testing`) has a test for each.
  * A store may answer at once or with a promise; the cache takes either.
  */
+import type { PagekeepError } from './errors.js'
 import type { Selector } from './selector.js'
 
 export type Awaitable<T> = T | Promise<T>
@@ -118,6 +119,8 @@ export interface Store {
   evict(selectors: readonly Selector[]): Awaitable<Eviction>
   /** The keys of kept pages, those that `selector` matches; in no order, without a snapshot. */
   keys(selector?: Selector): AsyncIterable<string>
+  /** Calls `listener` for each fault that no call can throw: those of work in the background. */
+  onFault?(listener: (error: PagekeepError) => void): void
   /** Ends what the store holds open. Pages of a durable store stay. */
   close(): Awaitable<void>
 }

@@ -294,6 +294,16 @@ describe('events', () => {
     warning.mockRestore()
   })
 
+  it('tell the faults of a store’s work in the background', async () => {
+    let report: (error: PagekeepError) => void = () => undefined
+    const store = Object.assign(new MemoryStore(), { onFault: (listener: typeof report) => (report = listener) })
+    const cache = createCache({ store })
+    const codes: string[] = []
+    cache.on('error', (error) => codes.push(error.code))
+    report(new PagekeepError('store-failed', 'could not delete the trash'))
+    expect(codes).toEqual(['store-failed'])
+  })
+
   it('warn once a code when nobody listens to "error"', async () => {
     const warning = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
     const cache = createCache({ store: new MemoryStore() })

@@ -13,7 +13,7 @@ export interface DiskStoreOptions {
   readonly fileMode?: number
   /** The mode of directories. Default `0o755`; several users need `0o775`. */
   readonly directoryMode?: number
-  /** Told of faults that no call can throw, those of work in the background. Default: nobody. */
+  /** Told of faults that no call can throw, those of work in the background; so is a cache on the store. Default: nobody else. */
   readonly onFault?: (error: PagekeepError) => void
   /** The system calls. Default: this machine's. For tests that inject faults. */
   readonly files?: Files

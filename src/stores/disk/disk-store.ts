@@ -69,6 +69,7 @@ export class DiskStore implements Store {
   readonly #waiting: Waiting
   readonly #preparation: Preparation
   readonly #fills = new Set<DiskFill>()
+  readonly #faultListeners: ((error: PagekeepError) => void)[] = []
   #background: Promise<void> = Promise.resolve()
   #isClosed = false
 
@@ -76,8 +77,11 @@ export class DiskStore implements Store {
   constructor(options: DiskStoreOptions) {
     const { directory, files, fileMode, directoryMode, onFault } = checkOptions(options)
     const layout = new Layout(directory)
+    const fault = (error: PagekeepError) => {
+      for (const listener of [onFault, ...this.#faultListeners]) listener(error)
+    }
     this.directory = layout.root
-    this.#disk = { files, layout, owner: new Owner(files), fileMode, directoryMode, fault: onFault }
+    this.#disk = { files, layout, owner: new Owner(files), fileMode, directoryMode, fault }
     this.#log = new EvictionLog(this.#disk)
     this.#compaction = new TagCompaction(this.#disk)
     this.#tags = new TagIndex(this.#disk, (bucket, bytes) => this.#compaction.hasGrown(bucket, bytes))
@@ -125,6 +129,10 @@ export class DiskStore implements Store {
   async *keys(selector?: Selector): AsyncGenerator<string> {
     this.#readyAgain()
     yield* listKeys(this.#disk, this.#tags, selector)
+  }
+
+  onFault(listener: (error: PagekeepError) => void): void {
+    this.#faultListeners.push(listener)
   }
 
   /** Abandons the fills under way, waits until what was evicted is deleted, and ends the watching. */
