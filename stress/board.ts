@@ -102,6 +102,15 @@ export class Board {
     return Object.fromEntries(counters.map((name, index) => [name, bytes.readDoubleLE(index * 8)])) as Tally
   }
 
+  /** The operations of all seats so far, as far as they have been written. */
+  ops(seats: number): number {
+    const bytes = Buffer.alloc(seats * seatBytes)
+    readSync(this.#fd, bytes, 0, bytes.length, this.#seatAt(0))
+    let sum = 0
+    for (let seat = 0; seat < seats; seat++) sum += bytes.readDoubleLE(seat * seatBytes)
+    return sum
+  }
+
   /** Called by the one process on the seat. */
   writeTally(seat: number, tally: Tally): void {
     const bytes = Buffer.alloc(seatBytes)

@@ -9,6 +9,7 @@ import { Site } from './site.js'
 import type { WorkerPlan } from './worker.js'
 
 const visitorsEach = 8
+const opsBetweenEvictions = 60
 /** A process that does not rest or answer in this time hangs. */
 const patienceMs = 30_000
 const maxCrashes = 20
@@ -137,6 +138,7 @@ export class Crew {
       seed: mixSeed(seed, seat, incarnation),
       visitors: this.#onlyEvicts(seat) ? 0 : visitorsEach,
       evictors: this.#rowsOf(seat),
+      pace: { seats: Crew.seats(this.#workers.length), meanOps: opsBetweenEvictions * (this.#workers.length + 1) },
     }
   }
 

@@ -5,9 +5,20 @@
 import { setTimeout } from 'node:timers/promises'
 import type { LoopParts } from './renderer.js'
 
-const meanPauseMs = 20
+/**
+ * How much is read in between. By operations and not by time, so that on a busy machine there are still pages
+ * to be hit; and by time when nobody reads.
+ */
+export interface Pace {
+  readonly seats: number
+  /** The mean number of operations, of all processes, between two evictions of this evictor. */
+  readonly meanOps: number
+}
 
-export async function commitAndEvict(parts: LoopParts, rows: readonly number[]): Promise<void> {
+const lookEveryMs = 5
+const longestPauseMs = 100
+
+export async function commitAndEvict(parts: LoopParts, rows: readonly number[], pace: Pace): Promise<void> {
   const { board, gate, random } = parts
   for (const row of rows) {
     const version = board.version(row)
@@ -19,7 +30,14 @@ export async function commitAndEvict(parts: LoopParts, rows: readonly number[]):
     board.commit(row, version)
     await evict(parts, row, version)
     // Now and then several in a row, so that evictions meet.
-    if (random.isLess(0.8)) await setTimeout(random.next() * 2 * meanPauseMs)
+    if (random.isLess(0.8)) await pause(parts, pace)
+  }
+}
+
+async function pause({ board, random }: LoopParts, { seats, meanOps }: Pace): Promise<void> {
+  const until = board.ops(seats) + random.next() * 2 * meanOps
+  for (let waitedMs = 0; waitedMs < longestPauseMs && board.ops(seats) < until; waitedMs += lookEveryMs) {
+    await setTimeout(random.next() * 2 * lookEveryMs)
   }
 }
 

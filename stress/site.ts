@@ -36,8 +36,9 @@ export class Site {
   /** The found rows that a page shows when its home row is at this version. */
   foundBy(page: number, homeVersion: number): number[] {
     const count = (page + homeVersion) % 3
-    const found = Array.from({ length: count }, (_, at) => this.homes + (mixSeed(page, homeVersion, at) % foundRows))
-    return [...new Set(found)]
+    // Out of three that come into question: a store may evict what once had a tag, and pages are to be hit.
+    const choose = (at: number) => (page + (mixSeed(page, homeVersion, at) % 3)) % foundRows
+    return [...new Set(Array.from({ length: count }, (_, at) => this.homes + choose(at)))]
   }
 
   /** The tag of a row, or `undefined` for the located rows that have none. */

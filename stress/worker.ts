@@ -4,7 +4,7 @@
  */
 import { Board } from './board.js'
 import { Counting } from './counting.js'
-import { commitAndEvict } from './evictor.js'
+import { commitAndEvict, type Pace } from './evictor.js'
 import { Gate } from './gate.js'
 import { judge, staleRow } from './judge.js'
 import { mixSeed, Random } from './random.js'
@@ -21,6 +21,7 @@ export interface WorkerPlan extends SubjectPlan {
   readonly visitors: number
   /** The rows that each of its evictors owns. */
   readonly evictors: readonly (readonly number[])[]
+  readonly pace: Pace
 }
 
 export type Order = 'rest' | 'go' | 'audit' | 'close'
@@ -93,7 +94,9 @@ async function work(): Promise<void> {
   await subjects[0].get(site.keyOf(0))
   tell('ready')
   const visitors = Array.from({ length: plan.visitors }, (_, loop) => visit(partsOf(subjects, loop), loop % 4 === 3))
-  const evictors = plan.evictors.map((rows, loop) => commitAndEvict(partsOf(subjects, plan.visitors + loop), rows))
+  const evictors = plan.evictors.map((rows, loop) =>
+    commitAndEvict(partsOf(subjects, plan.visitors + loop), rows, plan.pace),
+  )
   await Promise.all([...visitors, ...evictors])
 }
 
