@@ -1,4 +1,4 @@
-import { createCache, isPagekeepError, type PageBody, type PagekeepError } from 'pagekeep'
+import { createCache, isPagekeepError, type PageBody, PagekeepError } from 'pagekeep'
 import { MemoryStore } from 'pagekeep/stores/memory'
 import { ChaosStore, FakeClock } from 'pagekeep/testing'
 import { describe, expect, it, vi } from 'vitest'
