@@ -9,7 +9,7 @@ import { Site } from './site.js'
 import type { WorkerPlan } from './worker.js'
 
 const visitorsEach = 8
-const opsBetweenEvictions = 60
+const opsBetweenEvictions = 80
 /** A process that does not rest or answer in this time hangs. */
 const patienceMs = 30_000
 const maxCrashes = 20
