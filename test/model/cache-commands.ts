@@ -54,12 +54,12 @@ const finish = (key: Key) =>
     const body = await subject.finish(key)
     assert.equal(body, open.page.body, 'who began the render gets what it made')
     reference.open.delete(key)
-    if (!open.isDoomed && open.page.expiresAtMs > subject.clock.now()) reference.pages.set(key, open.page)
-    else if (open.waiting > 0) {
-      // Who waited for a render that was doomed looks again, and renders what is new.
-      const page = reference.render(key, subject.clock.now())
-      if ((await subject.cache.get(key)) !== undefined) reference.pages.set(key, page)
-    }
+    const isDead = open.isDoomed || open.page.expiresAtMs <= subject.clock.now()
+    if (!isDead) reference.pages.set(key, open.page)
+    if (open.waiting === 0 || !(isDead || open.page.mayBeLost)) return
+    // Who waited for a render that was not kept looks again, and renders what is new.
+    const page = reference.render(key, subject.clock.now())
+    if ((await subject.cache.get(key)) === page.body) reference.pages.set(key, page)
   })
 
 const change = (row: string) =>
