@@ -6,7 +6,7 @@
  * `undefined`, because an exception costs ten times that answer. It must not know what a page is.
  */
 import type { BigIntStats, Dirent } from 'node:fs'
-import { constants } from 'node:fs'
+import { constants, statfsSync } from 'node:fs'
 import fs from 'fs-extra'
 import { isAbsence } from './disk-error.js'
 
@@ -24,6 +24,9 @@ export interface Files {
   /** Does not follow them. */
   lstat(path: string): BigIntStats | undefined
   chmod(path: string, mode: number): void
+  utimes(path: string, atimeMs: number, mtimeMs: number): void
+  /** How many bytes the file system has left for ordinary users. */
+  freeBytes(path: string): number
   rename(from: string, to: string): void
   link(existing: string, name: string): void
   unlink(path: string): void
@@ -57,6 +60,11 @@ export const systemFiles: Files = {
   stat: (path) => unlessAbsent(() => fs.statSync(path, { bigint: true, throwIfNoEntry: false })),
   lstat: (path) => unlessAbsent(() => fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })),
   chmod: (path, mode) => fs.chmodSync(path, mode),
+  utimes: (path, atimeMs, mtimeMs) => fs.utimesSync(path, atimeMs / 1000, mtimeMs / 1000),
+  freeBytes(path) {
+    const { bavail, bsize } = statfsSync(path)
+    return bavail * bsize
+  },
   rename: (from, to) => fs.renameSync(from, to),
   link: (existing, name) => fs.linkSync(existing, name),
   unlink: (path) => fs.unlinkSync(path),

@@ -8,6 +8,7 @@
  *                    evictlog             every evicted tag (eviction-log.ts)
  *                    meta/daily/.page     the record of a page that is not plain text (page-record.ts)
  *                    trash/               directories renamed away, being deleted (trash.ts)
+ *                    lru/                 which pages were kept when, if there is a size limit (publish-log.ts)
  *                    temp/                files being written before they are renamed
  *                    state/cursor         texts of invalidators
  *
@@ -27,6 +28,7 @@ export class Layout {
   readonly meta: string
   readonly trash: string
   readonly temp: string
+  readonly lru: string
   readonly state: string
 
   constructor(directory: string) {
@@ -39,10 +41,11 @@ export class Layout {
     this.meta = `${this.home}/meta`
     this.trash = `${this.home}/trash`
     this.temp = `${this.home}/temp`
+    this.lru = `${this.home}/lru`
     this.state = `${this.home}/state`
   }
 
-  /** The directories that must exist before the first fill; `meta` is made as it is needed. */
+  /** The directories that must exist before the first fill; `meta` and `lru` are made as they are needed. */
   get directories(): readonly string[] {
     return [this.home, this.leases, this.tags, this.compacting, this.trash, this.temp, this.state]
   }
