@@ -174,7 +174,11 @@ export class DiskStore implements Store {
 
   /** As `#ready`, for what is not the hot path: it also sees that somebody removed the directory. */
   #readyAgain(): void {
-    if (this.#disk.files.lstat(this.#disk.layout.leases) === undefined) this.#preparation.forget()
+    try {
+      if (this.#disk.files.lstat(this.#disk.layout.leases) === undefined) this.#preparation.forget()
+    } catch (thrown) {
+      throw diskError(`use the cache directory "${this.directory}"`, thrown)
+    }
     this.#ready()
   }
 

@@ -7,6 +7,7 @@
  * evicted, and dooms itself. Its log is held open until it ends, so that no later log has the same inode.
  */
 import type { Disk } from './disk.js'
+import { diskError } from './disk-error.js'
 import { openFlags } from './files.js'
 import { appendLines, readAll, setMode } from './whole-file.js'
 
@@ -49,7 +50,7 @@ export class EvictionLog {
 
   release({ log }: LogPosition): void {
     log.users--
-    if (log.users === 0 && log !== this.#current) this.#disk.files.close(log.fd)
+    if (log.users === 0 && log !== this.#current) this.#shut(log)
   }
 
   /** Whether any tag was evicted since. */
@@ -79,7 +80,7 @@ export class EvictionLog {
   }
 
   close(): void {
-    if (this.#current?.users === 0) this.#disk.files.close(this.#current.fd)
+    if (this.#current?.users === 0) this.#shut(this.#current)
     this.#current = undefined
   }
 
@@ -88,9 +89,18 @@ export class EvictionLog {
     const fd = files.open(layout.evictlog, openFlags.appendAndRead, fileMode)
     const { ino, size } = files.fstat(fd)
     if (size === 0n) setMode(this.#disk, fd)
-    if (this.#current?.users === 0) files.close(this.#current.fd)
+    if (this.#current?.users === 0) this.#shut(this.#current)
     this.#current = { fd, inode: ino, users: 0 }
     return this.#current
+  }
+
+  /** A fill that has ended must not fail for this: the descriptor is gone whatever closing it says, and was only read. */
+  #shut({ fd }: OpenLog): void {
+    try {
+      this.#disk.files.close(fd)
+    } catch (thrown) {
+      this.#disk.fault(diskError('close the eviction log', thrown))
+    }
   }
 
   #rotate(): void {

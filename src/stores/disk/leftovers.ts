@@ -6,19 +6,22 @@
 import { type Disk, Slices } from './disk.js'
 import { diskError, isAbsence } from './disk-error.js'
 import { readLeaseName } from './lease-name.js'
+import { probePrefix } from './preparation.js'
 import type { TagCompaction } from './tag-compaction.js'
 import type { Trash } from './trash.js'
 
 export async function clearLeftovers(disk: Disk, trash: Trash, compaction: TagCompaction): Promise<void> {
   // Whoever waits for the store's first answer comes first.
   await new Slices().pause()
-  try {
-    clearLeases(disk)
-    clearDrafts(disk)
-    compaction.adopt()
-    await trash.adopt()
-  } catch (thrown) {
-    if (!isAbsence(thrown)) disk.fault(diskError(`clean up after others in "${disk.layout.home}"`, thrown))
+  const { fault, layout } = disk
+  const works = [() => clearLeases(disk), () => clearDrafts(disk), () => compaction.adopt(), () => trash.adopt()]
+  for (const work of works) {
+    try {
+      await work()
+    } catch (thrown) {
+      // One that another user's file stops must not stop the others.
+      if (!isAbsence(thrown)) fault(diskError(`clean up after others in "${layout.home}"`, thrown))
+    }
   }
 }
 
@@ -45,6 +48,11 @@ function clearLeases(disk: Disk): void {
 function clearDrafts(disk: Disk): void {
   const { files, layout } = disk
   for (const token of files.names(layout.temp)) removeIfAbandoned(disk, `${layout.temp}/${token}`, token)
+  for (const name of files.names(layout.root)) {
+    if (name.startsWith(probePrefix)) {
+      removeIfAbandoned(disk, `${layout.root}/${name}`, name.slice(probePrefix.length))
+    }
+  }
 }
 
 function removeIfAbandoned(disk: Disk, path: string, token: string): void {

@@ -9,6 +9,9 @@ import type { Disk } from './disk.js'
 import { diskError, errnoOf } from './disk-error.js'
 import { openFlags } from './files.js'
 
+/** The name of a file that is renamed among the pages for a moment, to see whether that works; a token follows. */
+export const probePrefix = '.pagekeep-probe-'
+
 export class Preparation {
   readonly #disk: Disk
   readonly #prepared: () => void
@@ -53,15 +56,25 @@ export class Preparation {
     const draft = `${layout.temp}/${token}`
     const linked = `${layout.leases}/probe~${token}`
     // No key starts with a dot, so no page is harmed.
-    const placed = `${layout.root}/.pagekeep-probe-${token}`
+    const placed = `${layout.root}/${probePrefix}${token}`
     try {
       files.close(files.open(draft, openFlags.create, fileMode))
       this.#tryLink(draft, linked)
       files.rename(draft, placed)
       this.#isCaseBlind = files.lstat(`${layout.root}/.PAGEKEEP-probe-${token}`) !== undefined
     } finally {
-      for (const path of [draft, linked, placed]) if (files.lstat(path) !== undefined) files.unlink(path)
+      for (const path of [draft, linked, placed]) this.#drop(path)
       owner.retire(token)
+    }
+  }
+
+  /** What cannot be removed now is removed with what dead processes left (leftovers.ts). */
+  #drop(path: string): void {
+    const { files } = this.#disk
+    try {
+      if (files.lstat(path) !== undefined) files.unlink(path)
+    } catch {
+      // A directory that does not let go of a file shows it at the next call that matters.
     }
   }
 
