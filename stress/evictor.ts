@@ -41,14 +41,12 @@ async function pause({ board, random }: LoopParts, { seats, meanOps }: Pace): Pr
   }
 }
 
-async function evict(
-  { subject, board, site, random, counting }: LoopParts,
-  row: number,
-  version: number,
-): Promise<void> {
+async function evict(parts: LoopParts, row: number, version: number): Promise<void> {
+  const { subject, board, site, random, counting } = parts
+  const evicted = board.acknowledged(row)
   for (;;) {
     try {
-      await subject.evict(site.selectorsOf(row, random))
+      await subject.evict(site.selectorsOf(row, evicted, random))
       break
     } catch (thrown) {
       counting.fault(String(thrown))

@@ -60,12 +60,13 @@ async function render(
   const home = site.homeOf(page)
   const homeVersion = board.version(home)
   const versions = [home, homeVersion]
-  const tag = site.tagOf(home)
+  const tag = site.tagOf(home, homeVersion)
   if (tag !== undefined) context.tag(tag)
   await linger(random)
   for (const row of site.foundBy(page, homeVersion)) {
-    versions.push(row, board.version(row))
-    context.tag(site.tagOf(row) ?? '')
+    const version = board.version(row)
+    versions.push(row, version)
+    context.tag(site.tagOf(row, version) ?? '')
     await linger(random)
   }
   const id = `${process.pid}.${++rendered}`

@@ -4,8 +4,9 @@
  *
  * - A *located* row is the home of four pages, which lie in its directory. Its change may be evicted by
  *   their keys, by subtree, by pattern, and (even rows) by tag: each of the four covers all its pages.
- * - A *found* row is on up to two thirds of all pages, on which ones depends on the version of their home
- *   row: nobody knows before the render has read it. Its change is evicted by tag.
+ * - A *found* row is on other pages with every version of their home row: nobody knows which before the
+ *   render has read it. Its change is evicted by a tag, and after some versions the row has another tag: a
+ *   store that remembers for long which page had which tag must not be saved by that.
  */
 import { mixSeed, type Random } from './random.js'
 
@@ -13,6 +14,8 @@ export type Selectors = (string | { readonly tag: string })[]
 
 const pagesPerHome = 4
 const foundRows = 12
+/** For how many versions a found row has one tag. */
+const epochs = [1, 4, 64]
 
 export class Site {
   readonly pages: number
@@ -33,24 +36,24 @@ export class Site {
     return page % this.homes
   }
 
-  /** The found rows that a page shows when its home row is at this version. */
+  /** The found rows that a page shows when its home row is at this version: none, one or two. */
   foundBy(page: number, homeVersion: number): number[] {
     const count = (page + homeVersion) % 3
-    // Out of three that come into question: a store may evict what once had a tag, and pages are to be hit.
-    const choose = (at: number) => (page + (mixSeed(page, homeVersion, at) % 3)) % foundRows
-    return [...new Set(Array.from({ length: count }, (_, at) => this.homes + choose(at)))]
+    const found = Array.from({ length: count }, (_, at) => this.homes + (mixSeed(page, homeVersion, at) % foundRows))
+    return [...new Set(found)]
   }
 
-  /** The tag of a row, or `undefined` for the located rows that have none. */
-  tagOf(row: number): string | undefined {
+  /** The tag of a row at a version, or `undefined` for the located rows that have none. */
+  tagOf(row: number, version: number): string | undefined {
     if (row < this.homes && row % 2 === 1) return undefined
+    const epoch = row < this.homes ? 0 : Math.floor(version / (epochs[row % epochs.length] ?? 1))
     // A long tag, so that logs of tags grow fast, are rewritten and rotated many times in a run.
-    return `row:${row}:${'-'.repeat(60)}`
+    return `row:${row}:${epoch}:${'-'.repeat(60)}`
   }
 
-  /** One of the ways to evict every page that is made from `row`. */
-  selectorsOf(row: number, random: Random): Selectors {
-    const tag = this.tagOf(row)
+  /** One of the ways to evict every page that is made from `row` at `version`, older ones being gone already. */
+  selectorsOf(row: number, version: number, random: Random): Selectors {
+    const tag = this.tagOf(row, version)
     const byTag: Selectors[] = tag === undefined ? [] : [[{ tag }]]
     if (row >= this.homes) return byTag[0] ?? []
     const subtree = random.isLess(0.03) ? 'rows/**' : `rows/${row}/**`

@@ -124,8 +124,8 @@ describe('Board', () => {
 describe('Site', () => {
   it('evicts every page of a located row in each of its ways', () => {
     const random = new Random(1)
-    const ways = new Set(Array.from({ length: 200 }, () => JSON.stringify(site.selectorsOf(0, random))))
-    const tag = { tag: site.tagOf(0) }
+    const ways = new Set(Array.from({ length: 200 }, () => JSON.stringify(site.selectorsOf(0, 1, random))))
+    const tag = { tag: site.tagOf(0, 1) }
     const expected = [
       [site.keyOf(0), site.keyOf(2), site.keyOf(4), site.keyOf(6)],
       ['rows/0/**'],
