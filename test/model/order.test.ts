@@ -9,8 +9,13 @@ import { parseSelector } from 'pagekeep'
 import { DiskStore, type Files, systemFiles } from 'pagekeep/stores/disk'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Fill } from '../../src/core/store.js'
+import { Layout } from '../../src/stores/disk/layout.js'
+import { Owner } from '../../src/stores/disk/owner.js'
+import { TagCompaction } from '../../src/stores/disk/tag-compaction.js'
+import { bucketOf } from '../../src/stores/disk/tag-index.js'
 import { type DiskModelOptions, diskModel } from './disk-model.js'
 import { type FillPart, recordedFill, taggedFill } from './fill-process.js'
+import type { Memory } from './memory.js'
 import type { Process, Step } from './process.js'
 import { recording } from './recording-files.js'
 import type { StepName } from './step-names.js'
@@ -66,6 +71,34 @@ describe('the disk store does its system calls in the order of the model', () =>
       expect(await played(scene)).toEqual(modelled(scene))
     })
   }
+})
+
+it('TagCompaction takes the steps of the model', async () => {
+  const store = new DiskStore({ directory })
+  await (store.begin(key) as Fill).publish({ body: 'page', tags: ['port:1'], renderBeganAtMs: 0 })
+  await store.close()
+  const { files, take } = recording(systemFiles, directory, key)
+  const layout = new Layout(directory)
+  const disk = {
+    files,
+    layout,
+    owner: new Owner(files),
+    fileMode: 0o644,
+    directoryMode: 0o755,
+    fault: ({ message }: Error) => expect.fail(message),
+  }
+  const compaction = new TagCompaction(disk, 1)
+  compaction.hasGrown(bucketOf('port:1'), 1_000_000)
+  await compaction.settled()
+  const steps = take()
+
+  const { plan, processes } = diskModel({ ...alone, selector: 'tag', compactors: 1 })
+  const [renderer, , compactor] = processes as [Process, Process, Process]
+  const memory = plan.start()
+  stepsAlone(renderer, memory)
+  stepsAlone(renderer, memory)
+  // Before that it has looked whether there is anything to do.
+  expect(steps.slice(steps.indexOf('rename bucket to part'))).toEqual(stepsAlone(compactor, memory))
 })
 
 describe('another order is noticed', () => {
@@ -126,43 +159,44 @@ async function played(scene: Scene, change: (files: Files) => Files = (files) =>
   return steps
 }
 
+const alone = { renderers: 1, fills: 2, commits: 1, kills: 0, suspicions: 0 } as const
+
 /** The steps of the model. */
 function modelled(scene: Scene, change: Partial<DiskModelOptions> = {}): StepName[][] {
   const { selector, hasRecord, hasTags, isDirectoryMissing } = scene
+  const tagOf = hasTags ? { tagOf: () => 0 } : {}
   const { plan, processes, world } = diskModel({
-    renderers: 1,
-    fills: 2,
-    commits: 1,
-    kills: 0,
-    suspicions: 0,
+    ...alone,
     selector,
     hasRecords: true,
     ...change,
     fill: {
       order: hasRecord ? recordedFill : taggedFill.filter((part) => hasTags || !part.match('tags|check')),
       hasMovingDirectory: true,
-      ...(hasTags && { tagOf: () => 0 }),
+      ...tagOf,
       ...change.fill,
     },
-    evict: { ...(hasTags && { tagOf: () => 0 }), ...change.evict },
+    evict: { ...tagOf, ...change.evict },
   })
   const memory = plan.start()
   if (isDirectoryMissing) memory.set(world.directory, 0)
   const [renderer, evictor] = processes as [Process, Process]
-  const run = (process: Process, isDone: (step: Step | undefined) => boolean) => {
-    const names: StepName[] = []
-    let call: StepName | undefined
-    for (let at = process.position(memory); at !== -1; at = process.position(memory)) {
-      const step = process.steps[at] as Step
-      process.step(memory, 0)
-      // The second half of a call is no call of its own.
-      if (step.name !== call && !acts.has(step.name)) names.push(step.halfOf ?? step.name)
-      call = step.halfOf
-      if (isDone(process.steps[process.position(memory)]) || step.name === 'render') break
-    }
-    return names
+  return scene.acts.map((act) => stepsAlone(act === 'evict' ? evictor : renderer, memory))
+}
+
+/** What a process does when no other comes between, until it has rendered, or is at its beginning or end. */
+function stepsAlone(process: Process, memory: Memory): StepName[] {
+  const names: StepName[] = []
+  let call: StepName | undefined
+  for (let at = process.position(memory); at !== -1; at = process.position(memory)) {
+    const step = process.steps[at] as Step
+    process.step(memory, 0)
+    // The second half of a call is no call of its own.
+    if (step.name !== call && !acts.has(step.name)) names.push(step.halfOf ?? step.name)
+    call = step.halfOf
+    if (step.name === 'render' || process.position(memory) === 0) break
   }
-  return scene.acts.map((act) => run(act === 'evict' ? evictor : renderer, (next) => next?.name === 'create token'))
+  return names
 }
 
 /** Steps that are no call of the store. */

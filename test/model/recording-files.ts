@@ -165,7 +165,7 @@ function kindOfPath(path: string, root: string, key: string): Kind {
   const isInside = rest.length > 0
   if (room === 'evictlog') return 'eviction log'
   if (room === 'leases') return !isInside ? 'leases' : rest[0]?.includes('~') ? 'token' : 'lock'
-  if (room === 'tags') return isInside ? 'bucket' : 'other'
+  if (room === 'tags') return isInside && !rest[0]?.startsWith('.') ? 'bucket' : 'other'
   if (room === 'compacting') return isInside ? 'part' : 'compacting'
   if (room === 'meta') {
     const name = rest.at(-1) ?? ''
