@@ -19,8 +19,9 @@ import { type Summary, summaryOf, totalOf, violations } from './summary.js'
 export interface Onlooker {
   /** Ends the run early. */
   readonly signal?: AbortSignal
-  /** How often `progress` is called, in milliseconds. Default 5000. */
+  /** In milliseconds. Default 5000. */
   readonly progressEveryMs?: number
+  /** Called every `progressEveryMs` with what was counted so far. */
   progress?(seconds: number, kills: number, total: Tally): void
   /** Told where findings are. */
   remark?(text: string): void
@@ -33,8 +34,8 @@ export async function runStress(options: StressOptions, onlooker: Onlooker = {})
   const seats = Crew.seats(options.processes)
   const board = Board.create(path.join(directory, 'board'), new Site(options.keys).rows, seats)
   const total = () => totalOf(Array.from({ length: seats }, (_, seat) => board.readTally(seat)))
-  const redis = options.store === 'redis' ? await startRedis() : undefined
   const programs = await bundle(path.join(directory, 'programs'), options.store)
+  const redis = options.store === 'redis' ? await startRedis() : undefined
   const crew = new Crew({ options, programs, directory, redisUrl: redis?.url })
   let isClean = false
   try {
