@@ -75,7 +75,9 @@ export function exitCode(summary: Summary, { expectsStale }: StressOptions): 0 |
 }
 
 export function table(summary: Summary): string {
-  const rows = Object.entries(summary).map(([name, value]) => `  ${name.padEnd(13)} ${format(value).padStart(13)}`)
+  // The seed is to be copied.
+  const shown = { ...summary, seed: String(summary.seed) }
+  const rows = Object.entries(shown).map(([name, value]) => `  ${name.padEnd(13)} ${format(value).padStart(13)}`)
   const { staleKept, staleReads, tornReads } = summary
   const verdict =
     violations(summary) === 0
