@@ -4,8 +4,16 @@ import { type Files, systemFiles } from './files.js'
 import { recordBit } from './page-record.js'
 
 export interface DiskStoreOptions {
-  /** Where pages lie, at their keys. Made on first use if it is missing. */
+  /**
+   * Where pages lie, at their keys. Made on first use if it is missing. One that has files in it (dotfiles
+   * aside) and was never used by a store is refused with `store-unusable`: it may be something else.
+   */
   readonly directory: string
+  /**
+   * Takes a directory that has files and no `.pagekeep` all the same, and *deletes* what is in it but
+   * dotfiles: nobody knows how old it is. For a cache whose `.pagekeep` was removed. Default `false`.
+   */
+  readonly adopt?: boolean
   /**
    * The mode of pages. Default `0o644`: nginx may read them. Processes of several users on one directory
    * need `0o664` and a common group. Never executable: that bit marks pages with a record.
@@ -21,14 +29,15 @@ export interface DiskStoreOptions {
 
 /** Throws `TypeError` or `RangeError`. */
 export function checkOptions(options: DiskStoreOptions): Required<DiskStoreOptions> {
-  const { directory, fileMode = 0o644, directoryMode = 0o755, onFault = () => undefined } = options ?? {}
+  const { directory, adopt = false, fileMode = 0o644, directoryMode = 0o755, onFault = () => undefined } = options ?? {}
   if (typeof directory !== 'string' || directory === '' || directory.includes('\u0000')) {
     throw new TypeError(`Expected directory to be the path of a directory, got ${JSON.stringify(directory)}`)
   }
   if (typeof onFault !== 'function') throw new TypeError(`Expected onFault to be a function, got ${typeof onFault}`)
+  if (typeof adopt !== 'boolean') throw new TypeError(`Expected adopt to be a boolean, got ${typeof adopt}`)
   checkMode('fileMode', fileMode, 0o600, recordBit)
   checkMode('directoryMode', directoryMode, 0o700, 0)
-  return { directory, fileMode, directoryMode, onFault, files: options.files ?? systemFiles }
+  return { directory, adopt, fileMode, directoryMode, onFault, files: options.files ?? systemFiles }
 }
 
 function checkMode(name: string, mode: unknown, needed: number, forbidden: number): void {

@@ -35,6 +35,7 @@ import { checkOptions, type DiskStoreOptions } from './disk-options.js'
 import { Evictor } from './evict.js'
 import { EvictionLog } from './eviction-log.js'
 import { DiskFill } from './fill.js'
+import { forgetPages } from './forget-pages.js'
 import { listKeys } from './key-list.js'
 import { Layout } from './layout.js'
 import { Lease } from './lease.js'
@@ -75,7 +76,7 @@ export class DiskStore implements Store {
 
   /** Throws `TypeError` or `RangeError`; touches no disk. */
   constructor(options: DiskStoreOptions) {
-    const { directory, files, fileMode, directoryMode, onFault } = checkOptions(options)
+    const { directory, adopt, files, fileMode, directoryMode, onFault } = checkOptions(options)
     const layout = new Layout(directory)
     const fault = (error: PagekeepError) => {
       for (const listener of [onFault, ...this.#faultListeners]) listener(error)
@@ -86,10 +87,16 @@ export class DiskStore implements Store {
     this.#compaction = new TagCompaction(this.#disk)
     this.#tags = new TagIndex(this.#disk, (bucket, bytes) => this.#compaction.hasGrown(bucket, bytes))
     this.#trash = new Trash(this.#disk)
-    this.#evictor = new Evictor({ disk: this.#disk, log: this.#log, tags: this.#tags, trash: this.#trash })
+    const parts = { disk: this.#disk, log: this.#log, tags: this.#tags, trash: this.#trash }
+    this.#evictor = new Evictor({ ...parts, prepareAgain: this.#prepareAgain })
     this.#waiting = new Waiting(this.#disk)
-    this.#preparation = new Preparation(this.#disk, () => this.#inBackground())
-    this.state = new StateTexts(this.#disk, () => this.#readyAgain())
+    this.#preparation = new Preparation({
+      disk: this.#disk,
+      adopts: adopt,
+      forgetPages: () => forgetPages(this.#disk, this.#trash),
+      prepared: () => this.#inBackground(),
+    })
+    this.state = new StateTexts(this.#disk, () => this.#readyAgain(), this.#prepareAgain)
   }
 
   get(key: string): KeptPage | undefined {
@@ -108,8 +115,7 @@ export class DiskStore implements Store {
       if (errnoOf(thrown) !== 'ENOENT') throw diskError(`begin a fill of "${key}"`, thrown, key)
     }
     // Somebody removed the directory.
-    this.#preparation.forget()
-    this.#ready()
+    this.#prepareAgain()
     try {
       return this.#begin(key, options)
     } catch (thrown) {
@@ -152,7 +158,8 @@ export class DiskStore implements Store {
     try {
       // After the token exists, before the render reads anything.
       const position = this.#log.note()
-      const parts = { disk: this.#disk, log: this.#log, tags: this.#tags, ended: this.#ended }
+      const common = { disk: this.#disk, log: this.#log, tags: this.#tags }
+      const parts = { ...common, prepareAgain: this.#prepareAgain, ended: this.#ended }
       const fill = new DiskFill(parts, key, lease, position)
       this.#fills.add(fill)
       return fill
@@ -160,6 +167,11 @@ export class DiskStore implements Store {
       lease.release()
       throw thrown
     }
+  }
+
+  readonly #prepareAgain = (): void => {
+    this.#preparation.forget()
+    this.#ready()
   }
 
   readonly #ended = (fill: DiskFill): void => {

@@ -12,7 +12,7 @@ import { diskError, errnoOf, isAbsence } from './disk-error.js'
 import { type Doomed, doom } from './doom.js'
 import type { EvictionLog } from './eviction-log.js'
 import { removeRecord } from './page-record.js'
-import type { TagIndex } from './tag-index.js'
+import { isWhole, type TagIndex } from './tag-index.js'
 import { Tally } from './tally.js'
 import type { Discarded, Trash } from './trash.js'
 import { walk } from './walk.js'
@@ -22,6 +22,8 @@ export interface EvictorParts {
   readonly log: EvictionLog
   readonly tags: TagIndex
   readonly trash: Trash
+  /** Prepares the directory again, which evicts every page when their tags are lost. Throws when it cannot. */
+  readonly prepareAgain: () => void
 }
 
 export class Evictor {
@@ -38,6 +40,7 @@ export class Evictor {
     // Before the registrations are read: a fill that escapes this has registered its tags, and is found below.
     if (!isLogged) this.#doom({ keys: new Map(), patterns: [], all: selectors[0] }, selectors, tally)
     const keys = new Map<string, Selector>()
+    let areTagsLost = false
     for (const selector of selectors) {
       if (selector.kind === 'key') keys.set(selector.key, selector)
       if (selector.kind !== 'tag') continue
@@ -47,9 +50,11 @@ export class Evictor {
           if (slices.isFull()) await slices.pause()
         }
       } catch (thrown) {
-        tally.fail(selector, selector.text, thrown)
+        if (isAbsence(thrown)) areTagsLost = true
+        else tally.fail(selector, selector.text, thrown)
       }
     }
+    this.#checkTags(selectors, areTagsLost, tally)
     const patterns = selectors.filter((selector) => selector.kind === 'pattern')
     this.#doom({ keys, patterns, all: undefined }, selectors, tally)
     for (const [key, selector] of keys) {
@@ -65,6 +70,17 @@ export class Evictor {
       }
     }
     return tally
+  }
+
+  /** Where somebody removed the registrations by hand, they cannot tell what to evict: everything is. */
+  #checkTags(selectors: readonly Selector[], areLost: boolean, tally: Tally): void {
+    const byTag = selectors.find((selector) => selector.kind === 'tag')
+    if (byTag === undefined) return
+    try {
+      if (areLost || !isWhole(this.#parts.disk)) this.#parts.prepareAgain()
+    } catch (thrown) {
+      tally.fail(byTag, byTag.text, thrown)
+    }
   }
 
   #doom(doomed: Doomed, selectors: readonly Selector[], tally: Tally): void {

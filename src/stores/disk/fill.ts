@@ -20,6 +20,8 @@ export interface FillParts {
   readonly disk: Disk
   readonly log: EvictionLog
   readonly tags: TagIndex
+  /** Prepares the directory again, which dooms every fill when the tags of pages are lost. */
+  readonly prepareAgain: () => void
   /** Called once, when the fill has ended and its lease is released. */
   readonly ended: (fill: DiskFill) => void
 }
@@ -64,16 +66,28 @@ export class DiskFill implements Fill {
   }
 
   #publish(page: NewPage): 'kept' | 'doomed' {
-    const { disk, log, tags } = this.#parts
+    const { disk, log } = this.#parts
     const { bytes, record } = encodePage(page)
     const stats = this.#write(bytes, record !== undefined)
     if (stats === undefined) return 'doomed'
     const own = [...new Set(page.tags)]
     if (own.length > 0) {
-      tags.register(this.key, own)
+      if (!this.#register(own)) return 'doomed'
       if (log.namesAnySince(this.#position, own)) return 'doomed'
     }
     return record === undefined ? placePage(disk, this.lease.path, this.key) : this.#placeWithRecord(stats, record)
+  }
+
+  /** `false` where somebody removed the registrations by hand: they are begun anew, without this page. */
+  #register(own: readonly string[]): boolean {
+    try {
+      this.#parts.tags.register(this.key, own)
+      return true
+    } catch (thrown) {
+      if (errnoOf(thrown) !== 'ENOENT') throw thrown
+      this.#parts.prepareAgain()
+      return false
+    }
   }
 
   /** The token is held open meanwhile, so that no other fill's can get the inode that the record names. */

@@ -4,6 +4,7 @@
  *   <root>/daily/2020/01/08.daily.head    a page, at its key
  *   <root>/.pagekeep/leases/              fills in flight and locks (lease-name.ts)
  *                    tags/000 … tags/fff  which key has which tag (tag-index.ts)
+ *                    tags/.whole          every kept page is in them: what was kept with other logs is gone
  *                    compacting/          tag buckets being rewritten
  *                    evictlog             every evicted tag (eviction-log.ts)
  *                    meta/daily/.page     the record of a page that is not plain text (page-record.ts)
@@ -13,8 +14,13 @@
  *                    state/cursor         texts of invalidators
  *
  * No key has a segment that starts with a dot, so no page can reach `.pagekeep`, nor a page's record
- * (`.page`) the directory of others (`page/`). Pages may be removed by hand at any time; `.pagekeep` not
- * without the pages: it holds their tags.
+ * (`.page`) the directory of others (`page/`).
+ *
+ * All of it may be removed by hand at any time. With `.pagekeep`, `tags/`, `compacting/` or `state/` goes the
+ * knowledge of which eviction must find which page, so the next preparation, or the first eviction of a tag
+ * or fill with tags to notice, evicts every page. A directory that has files and no `.pagekeep` is refused:
+ * it may be something else altogether. Only single logs in `tags/` must not be removed: a missing one is
+ * not told from one that nobody has written yet.
  */
 import { resolve } from 'node:path'
 
@@ -23,6 +29,7 @@ export class Layout {
   readonly home: string
   readonly leases: string
   readonly tags: string
+  readonly tagMarker: string
   readonly compacting: string
   readonly evictlog: string
   readonly meta: string
@@ -36,6 +43,7 @@ export class Layout {
     this.home = `${this.root}/.pagekeep`
     this.leases = `${this.home}/leases`
     this.tags = `${this.home}/tags`
+    this.tagMarker = `${this.tags}/.whole`
     this.compacting = `${this.home}/compacting`
     this.evictlog = `${this.home}/evictlog`
     this.meta = `${this.home}/meta`

@@ -6,7 +6,7 @@
 import { type Disk, Slices } from './disk.js'
 import { diskError, isAbsence } from './disk-error.js'
 import { readLeaseName } from './lease-name.js'
-import { probePrefix } from './preparation.js'
+import { markerDraftPrefix, probePrefix } from './preparation.js'
 import type { TagCompaction } from './tag-compaction.js'
 import type { Trash } from './trash.js'
 
@@ -48,6 +48,11 @@ function clearLeases(disk: Disk): void {
 function clearDrafts(disk: Disk): void {
   const { files, layout } = disk
   for (const token of files.names(layout.temp)) removeIfAbandoned(disk, `${layout.temp}/${token}`, token)
+  for (const name of files.names(layout.tags)) {
+    if (name.startsWith(markerDraftPrefix)) {
+      removeIfAbandoned(disk, `${layout.tags}/${name}`, name.slice(markerDraftPrefix.length))
+    }
+  }
   for (const name of files.names(layout.root)) {
     if (name.startsWith(probePrefix)) {
       removeIfAbandoned(disk, `${layout.root}/${name}`, name.slice(probePrefix.length))

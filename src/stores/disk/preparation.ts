@@ -8,19 +8,40 @@ import { makeDirectory } from './directories.js'
 import type { Disk } from './disk.js'
 import { diskError, errnoOf } from './disk-error.js'
 import { openFlags } from './files.js'
+import { mayHoldPages } from './forget-pages.js'
+import { isWhole } from './tag-index.js'
+import { setMode } from './whole-file.js'
+
+/** In `tags/`, followed by a token. */
+export const markerDraftPrefix = '.making~'
 
 /** The name of a file that is renamed among the pages for a moment, to see whether that works; a token follows. */
 export const probePrefix = '.pagekeep-probe-'
 
+export interface PreparationParts {
+  readonly disk: Disk
+  /** Whether files in a directory that was never used as a store may be taken for pages, and evicted. */
+  readonly adopts: boolean
+  /** Evicts everything, or throws: called when the bookkeeping of the pages is lost. */
+  readonly forgetPages: () => void
+  /** Called after each success. */
+  readonly prepared: () => void
+}
+
 export class Preparation {
   readonly #disk: Disk
   readonly #prepared: () => void
+  readonly #forgetPages: () => void
+  readonly #adopts: boolean
   #isDone = false
+  /** The directory was in use by this store, whatever has become of it. */
+  #wasDone = false
   #isCaseBlind = false
 
-  /** `prepared` is called after each success. */
-  constructor(disk: Disk, prepared: () => void) {
+  constructor({ disk, adopts, forgetPages, prepared }: PreparationParts) {
     this.#disk = disk
+    this.#adopts = adopts
+    this.#forgetPages = forgetPages
     this.#prepared = prepared
   }
 
@@ -36,18 +57,60 @@ export class Preparation {
     try {
       makeDirectory(files, layout.root, directoryMode)
       if (!files.stat(layout.root)?.isDirectory()) throw Object.assign(new Error('it is a file'), { code: 'ENOTDIR' })
+      this.#refuseForeign()
+      // What is missing is noted before it is made again: whoever comes between must see it too.
+      if (!isWhole(this.#disk)) unlinkIfThere(this.#disk, layout.tagMarker)
       for (const directory of layout.directories) makeDirectory(files, directory, directoryMode)
       this.#try()
+      if (!isWhole(this.#disk)) this.#beginAnew()
     } catch (thrown) {
       throw this.#describe(thrown)
     }
     this.#isDone = true
+    this.#wasDone = true
     this.#prepared()
   }
 
   /** Somebody removed the directory: make it again at the next use. */
   forget(): void {
     this.#isDone = false
+  }
+
+  /** Somebody's document root, named by mistake, must not be emptied. */
+  #refuseForeign(): void {
+    const { files, layout } = this.#disk
+    const isOurs = () => this.#adopts || this.#wasDone || files.lstat(layout.home) !== undefined
+    // Asked twice: another process may have begun to use the directory, and kept what is found in it.
+    if (isOurs() || !mayHoldPages(this.#disk) || isOurs()) return
+    const message =
+      `Could not use the cache directory "${layout.root}": it holds files, and no ".pagekeep". ` +
+      'Empty it, name another, or set adopt: true to have everything in it deleted but dotfiles.'
+    throw new PagekeepError('store-unusable', message, { store: 'disk' })
+  }
+
+  /**
+   * Which tags the pages have is not known (or there are none yet): they are evicted, then the logs are
+   * said to be whole. The mark is made in the directory before, so that it vanishes with these very logs.
+   */
+  #beginAnew(): void {
+    const { files, layout, owner, fileMode } = this.#disk
+    const token = owner.mint()
+    const draft = `${layout.tags}/${markerDraftPrefix}${token}`
+    try {
+      const fd = files.open(draft, openFlags.create, fileMode)
+      try {
+        setMode(this.#disk, fd)
+      } finally {
+        files.close(fd)
+      }
+      this.#forgetPages()
+      files.rename(draft, layout.tagMarker)
+    } catch (thrown) {
+      this.#drop(draft)
+      throw thrown
+    } finally {
+      owner.retire(token)
+    }
   }
 
   #try(): void {
@@ -95,4 +158,8 @@ export class Preparation {
     const { code, message, cause } = diskError(`use the cache directory "${this.#disk.layout.root}"`, thrown)
     return new PagekeepError(code === 'store-failed' ? code : 'store-unusable', message, { store: 'disk', cause })
   }
+}
+
+function unlinkIfThere({ files }: Disk, path: string): void {
+  if (files.lstat(path) !== undefined) files.unlink(path)
 }

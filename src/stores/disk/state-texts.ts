@@ -1,17 +1,19 @@
 /** Small texts in `.pagekeep/state/`, one file each, replaced atomically. */
 import type { StoreState } from '../../core/store.js'
 import type { Disk } from './disk.js'
-import { diskError, isAbsence } from './disk-error.js'
+import { diskError, errnoOf, isAbsence } from './disk-error.js'
 import { replaceFile } from './whole-file.js'
 
 export class StateTexts implements StoreState {
   readonly #disk: Disk
   readonly #ready: () => void
+  readonly #prepareAgain: () => void
 
-  /** `ready` is called before each use, and throws when the store cannot be used. */
-  constructor(disk: Disk, ready: () => void) {
+  /** `ready` is called before each use, `prepareAgain` when the directory is gone; either throws when the store cannot be used. */
+  constructor(disk: Disk, ready: () => void, prepareAgain: () => void) {
     this.#disk = disk
     this.#ready = ready
+    this.#prepareAgain = prepareAgain
   }
 
   read(name: string): string | undefined {
@@ -27,10 +29,20 @@ export class StateTexts implements StoreState {
   write(name: string, text: string): void {
     const path = this.#pathOf(name)
     try {
-      if (text !== '') replaceFile(this.#disk, path, text)
+      if (text !== '') this.#replace(path, text)
       else if (this.#disk.files.lstat(path) !== undefined) this.#disk.files.unlink(path)
     } catch (thrown) {
       throw diskError(`write the state "${name}"`, thrown)
+    }
+  }
+
+  #replace(path: string, text: string): void {
+    try {
+      replaceFile(this.#disk, path, text)
+    } catch (thrown) {
+      if (errnoOf(thrown) !== 'ENOENT') throw thrown
+      this.#prepareAgain()
+      replaceFile(this.#disk, path, text)
     }
   }
 

@@ -72,6 +72,14 @@ export class TagIndex {
   }
 }
 
+/**
+ * Whether the logs know every kept page: nobody removed them, nor what is half-way rewritten. An evictor asks
+ * *after* it has read: if they were lost and begun anew meanwhile, every older page was evicted before that.
+ */
+export function isWhole({ files, layout }: Disk): boolean {
+  return [layout.tagMarker, layout.compacting, layout.state].every((path) => files.lstat(path) !== undefined)
+}
+
 /** The logs of one bucket that are being rewritten, or were when their process died. */
 export function partsOf({ files, layout }: Disk, bucket: string): string[] {
   return files

@@ -52,6 +52,18 @@ export class Trash {
     })
   }
 
+  /** As `clear`, in the background. */
+  clearLater(discarded: Discarded, directory: string): void {
+    this.#work = this.#work.then(async () => {
+      try {
+        await this.clear(discarded, directory, () => undefined)
+      } catch (thrown) {
+        this.#disk.fault(diskError(`put back dotfiles from "${discarded.path}"`, thrown))
+        this.#disk.owner.retire(discarded.token)
+      }
+    })
+  }
+
   /** Puts back what is not a page, tells `removed` the keys of the pages, and deletes them in the background. */
   async clear(discarded: Discarded, directory: string, removed: (key: string) => void): Promise<void> {
     const slices = new Slices()
@@ -107,10 +119,12 @@ export class Trash {
   }
 
   #take(from: string, stem: string): Discarded {
-    const { files, layout, owner } = this.#disk
+    const { files, layout, owner, directoryMode } = this.#disk
     const token = owner.mint()
     const path = `${layout.trash}/${stem}~${token}`
     try {
+      // Somebody may have removed the trash by hand.
+      if (files.lstat(layout.trash) === undefined) makeDirectory(files, layout.trash, directoryMode)
       files.rename(from, path)
       return { path, token }
     } catch (thrown) {

@@ -1,4 +1,5 @@
 /** Whole files through the seam: read one, write one, append one line. */
+import { makeDirectory } from './directories.js'
 import type { Disk } from './disk.js'
 import { errnoOf } from './disk-error.js'
 import { type Files, openFlags } from './files.js'
@@ -26,7 +27,7 @@ export function replaceFile(disk: Disk, path: string, text: string): void {
   const token = owner.mint()
   const draft = `${layout.temp}/${token}`
   try {
-    const fd = files.open(draft, openFlags.create, disk.fileMode)
+    const fd = openDraft(disk, draft)
     try {
       files.fchmod(fd, disk.fileMode)
       writeAll(files, fd, Buffer.from(text))
@@ -40,6 +41,17 @@ export function replaceFile(disk: Disk, path: string, text: string): void {
   } finally {
     owner.retire(token)
   }
+}
+
+function openDraft({ files, layout, fileMode, directoryMode }: Disk, draft: string): number {
+  try {
+    return files.open(draft, openFlags.create, fileMode)
+  } catch (thrown) {
+    if (errnoOf(thrown) !== 'ENOENT') throw thrown
+  }
+  // Somebody removed `temp/` by hand; nothing in it is worth more than its making.
+  makeDirectory(files, layout.temp, directoryMode)
+  return files.open(draft, openFlags.create, fileMode)
 }
 
 /** Gives a file of all processes its mode, whatever the umask; one of another user has it already. */

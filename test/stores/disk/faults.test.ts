@@ -115,6 +115,7 @@ describe('other calls', () => {
   })
 
   it('what cannot be cleaned up in the background is a fault, told by onFault', async () => {
+    stage.open().get('prepared')
     const store = stage.open({ files: failing('names', 'EIO', '/leases') })
     store.get('first use')
     await store.close()

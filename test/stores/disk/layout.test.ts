@@ -77,6 +77,7 @@ describe('the layout', () => {
 
   it('a file put there by hand is a page; a directory, a named pipe or an executable file is none', () => {
     const store = stage.open()
+    expect(store.get('by/hand.html')).toBeUndefined()
     mkdirSync(dirname(stage.path('by/hand.html')), { recursive: true })
     writeFileSync(stage.path('by/hand.html'), 'by hand')
     expect(store.get('by/hand.html')?.body).toBe('by hand')

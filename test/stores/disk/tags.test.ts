@@ -99,6 +99,7 @@ describe('evict() by tag', () => {
 
 describe('publish() with tags', () => {
   it('that cannot register them keeps nothing, and throws', () => {
+    stage.open().get('prepared')
     const store = stage.open({ files: failing('open', 'ENOSPC', '/tags/') })
     expect(() => begin(store, 'a.html').publish(page('x', ['t']))).toThrow(/disk is full/)
     expect(store.get('a.html')).toBeUndefined()
