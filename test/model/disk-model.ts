@@ -3,9 +3,11 @@
  * protection at a time; the tests show that each is needed.
  */
 
-import { type EvictOptions, evictOrder, evictProcess, type Selector } from './evict-process.js'
+import type { EvictOptions, Selector } from './evict-parts.js'
+import { evictOrder, evictProcess } from './evict-process.js'
 import type { Model } from './explore.js'
-import { type FillOptions, fillProcess, plainFill, recordedFill, taggedFill } from './fill-process.js'
+import type { FillOptions } from './fill-parts.js'
+import { fillProcess, plainFill, recordedFill, taggedFill } from './fill-process.js'
 import { type CompactOptions, compactProcess, readProcess, sweepProcess, trashProcess } from './other-processes.js'
 import type { Process } from './process.js'
 import { World, type WorldOptions } from './world.js'

@@ -1,5 +1,7 @@
 /** Evictions of a key: whatever is interleaved, killed or wrongly suspected, no page is stale or torn. */
-import { describe } from 'vitest'
+import { describe, expect, it } from 'vitest'
+import { diskModel } from './disk-model.js'
+import { explore } from './explore.js'
 import { fixedNameModel } from './fixed-name-model.js'
 import { breaks, holds, isFull } from './verdicts.js'
 
@@ -15,9 +17,17 @@ describe('a key', () => {
   holds('two evictors at a time', { ...bounds, evictors: 2, fill: { lock: 'never' } }, [...noLocks, ...elsewhere])
   holds('two crashes', { ...bounds, kills: 2, commits: 1, fill: { lock: 'sometimes' } }, never)
   if (isFull) {
-    holds('two renderers, two fills each', { ...bounds, fills: 2, fill: { lock: 'sometimes' } }, never)
+    const twice = { ...bounds, fills: 2 }
+    holds('two renderers, two fills each', { ...twice, fill: { lock: 'never' } }, [...noLocks, ...elsewhere])
+    holds('two renderers, two fills each, with locks', { ...twice, suspicions: 0, fill: { lock: 'always' } }, never)
     holds('three renderers', { ...bounds, renderers: 3, fill: { lock: 'never' } }, [...noLocks, ...elsewhere])
   }
+})
+
+it('explore() finds a violation too when renderers are taken for one another', () => {
+  const isInterchangeable = true
+  const { violation } = explore(diskModel({ ...bounds, fill: { isInterchangeable }, evict: { order: ['remove'] } }))
+  expect(violation?.reason).toMatch(/^stale/)
 })
 
 describe('a key, without one of the protections', () => {
