@@ -30,6 +30,12 @@ export function errnoOf(thrown: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined
 }
 
+/** Whether the disk is full, or the quota used up. */
+export function saysFull(thrown: unknown): boolean {
+  const errnos = [errnoOf(thrown), errnoOf((thrown as { cause?: unknown } | undefined)?.cause)]
+  return errnos.includes('ENOSPC') || errnos.includes('EDQUOT')
+}
+
 /** An error that reads `Could not <act>: <reason>. <advice>`. */
 export function diskError(act: string, cause: unknown, key?: string): PagekeepError {
   if (cause instanceof PagekeepError) return cause

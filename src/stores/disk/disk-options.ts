@@ -23,12 +23,35 @@ export interface DiskStoreOptions {
   readonly directoryMode?: number
   /** Told of faults that no call can throw, those of work in the background; so is a cache on the store. Default: nobody else. */
   readonly onFault?: (error: PagekeepError) => void
+  /**
+   * How many bytes of pages to keep; default: no limit. A page counts for its size in whole blocks of 4096,
+   * and for 512 more if it has a record (bytes, pages that expire). Pages that nobody read since a sweep last
+   * came by go first. The price: see docs/decisions/0009-size-limit.md. Every process on the directory must
+   * be given the same limits.
+   */
+  readonly maxBytes?: number
+  /** How many pages to keep; default: no limit. Directories are not counted. Otherwise as `maxBytes`. */
+  readonly maxFiles?: number
+  /**
+   * How many bytes to leave free on the file system, whoever fills it; default: 0. Looked at when a part of
+   * the log is full, and at most once a second. Otherwise as `maxBytes`.
+   */
+  readonly minFreeBytes?: number
   /** The system calls. Default: this machine's. For tests that inject faults. */
   readonly files?: Files
 }
 
+export type SizeLimits = Pick<DiskStoreOptions, (typeof limitNames)[number]>
+
+const limitNames = ['maxBytes', 'maxFiles', 'minFreeBytes'] as const
+
+export interface CheckedOptions extends Required<Omit<DiskStoreOptions, keyof SizeLimits>> {
+  /** `undefined` when there is none. */
+  readonly limits: SizeLimits | undefined
+}
+
 /** Throws `TypeError` or `RangeError`. */
-export function checkOptions(options: DiskStoreOptions): Required<DiskStoreOptions> {
+export function checkOptions(options: DiskStoreOptions): CheckedOptions {
   const { directory, adopt = false, fileMode = 0o644, directoryMode = 0o755, onFault = () => undefined } = options ?? {}
   if (typeof directory !== 'string' || directory === '' || directory.includes('\u0000')) {
     throw new TypeError(`Expected directory to be the path of a directory, got ${JSON.stringify(directory)}`)
@@ -37,7 +60,22 @@ export function checkOptions(options: DiskStoreOptions): Required<DiskStoreOptio
   if (typeof adopt !== 'boolean') throw new TypeError(`Expected adopt to be a boolean, got ${typeof adopt}`)
   checkMode('fileMode', fileMode, 0o600, recordBit)
   checkMode('directoryMode', directoryMode, 0o700, 0)
-  return { directory, adopt, fileMode, directoryMode, onFault, files: options.files ?? systemFiles }
+  const limits = checkLimits(options)
+  return { directory, adopt, fileMode, directoryMode, onFault, limits, files: options.files ?? systemFiles }
+}
+
+function checkLimits(options: DiskStoreOptions): SizeLimits | undefined {
+  const limits: { -readonly [Name in keyof SizeLimits]: number } = {}
+  for (const name of limitNames) {
+    const value = options[name]
+    if (value === undefined) continue
+    if (typeof value !== 'number') throw new TypeError(`Expected ${name} to be a number, got ${typeof value}`)
+    if (!Number.isSafeInteger(value) || value < 1) {
+      throw new RangeError(`Expected ${name} to be a positive integer, got ${value}`)
+    }
+    limits[name] = value
+  }
+  return Object.keys(limits).length === 0 ? undefined : limits
 }
 
 function checkMode(name: string, mode: unknown, needed: number, forbidden: number): void {

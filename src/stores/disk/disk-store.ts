@@ -29,8 +29,9 @@ import type {
   StoreCapabilities,
   StoreState,
 } from '../../core/store.js'
+import { markLogIncomplete } from './adopt-pages.js'
 import type { Disk } from './disk.js'
-import { diskError, errnoOf } from './disk-error.js'
+import { diskError, errnoOf, saysFull } from './disk-error.js'
 import { checkOptions, type DiskStoreOptions } from './disk-options.js'
 import { Evictor } from './evict.js'
 import { EvictionLog } from './eviction-log.js'
@@ -44,6 +45,7 @@ import { clearLeftovers } from './leftovers.js'
 import { Owner } from './owner.js'
 import { readPage } from './page-file.js'
 import { Preparation } from './preparation.js'
+import { SizeLimit } from './size-limit.js'
 import { StateTexts } from './state-texts.js'
 import { TagCompaction } from './tag-compaction.js'
 import { TagIndex } from './tag-index.js'
@@ -67,16 +69,18 @@ export class DiskStore implements Store {
   readonly #compaction: TagCompaction
   readonly #trash: Trash
   readonly #evictor: Evictor
+  readonly #limit: SizeLimit | undefined
   readonly #waiting: Waiting
   readonly #preparation: Preparation
   readonly #fills = new Set<DiskFill>()
   readonly #faultListeners: ((error: PagekeepError) => void)[] = []
   #background: Promise<void> = Promise.resolve()
   #isClosed = false
+  #hasSaidThatItLogsNothing = false
 
   /** Throws `TypeError` or `RangeError`; touches no disk. */
   constructor(options: DiskStoreOptions) {
-    const { directory, adopt, files, fileMode, directoryMode, onFault } = checkOptions(options)
+    const { directory, adopt, files, fileMode, directoryMode, onFault, limits } = checkOptions(options)
     const layout = new Layout(directory)
     const fault = (error: PagekeepError) => {
       for (const listener of [onFault, ...this.#faultListeners]) listener(error)
@@ -90,6 +94,7 @@ export class DiskStore implements Store {
     const parts = { disk: this.#disk, log: this.#log, tags: this.#tags, trash: this.#trash }
     this.#evictor = new Evictor({ ...parts, prepareAgain: this.#prepareAgain })
     this.#waiting = new Waiting(this.#disk)
+    this.#limit = limits && new SizeLimit(this.#disk, limits)
     this.#preparation = new Preparation({
       disk: this.#disk,
       adopts: adopt,
@@ -112,10 +117,10 @@ export class DiskStore implements Store {
     try {
       return this.#begin(key, options)
     } catch (thrown) {
-      if (errnoOf(thrown) !== 'ENOENT') throw diskError(`begin a fill of "${key}"`, thrown, key)
+      if (errnoOf(thrown) === 'ENOENT') this.#prepareAgain()
+      else if (!saysFull(thrown) || !this.#limit?.makeRoom(0)) throw diskError(`begin a fill of "${key}"`, thrown, key)
     }
-    // Somebody removed the directory.
-    this.#prepareAgain()
+    // Somebody had removed the directory, or the disk was full.
     try {
       return this.#begin(key, options)
     } catch (thrown) {
@@ -149,16 +154,21 @@ export class DiskStore implements Store {
     await this.#background
     await this.#trash.settled()
     await this.#compaction.settled()
+    await this.#limit?.close()
     this.#log.close()
   }
 
   #begin(key: string, { regardless = false }: BeginOptions): Fill | Busy {
+    if (this.#limit === undefined && !this.#hasSaidThatItLogsNothing) {
+      markLogIncomplete(this.#disk)
+      this.#hasSaidThatItLogsNothing = true
+    }
     const lease = Lease.take(this.#disk, key, regardless)
     if (lease === undefined) return { kind: 'busy', ended: () => this.#waiting.ended(stemOf(key)) }
     try {
       // After the token exists, before the render reads anything.
       const position = this.#log.note()
-      const common = { disk: this.#disk, log: this.#log, tags: this.#tags }
+      const common = { disk: this.#disk, log: this.#log, tags: this.#tags, limit: this.#limit }
       const parts = { ...common, prepareAgain: this.#prepareAgain, ended: this.#ended }
       const fill = new DiskFill(parts, key, lease, position)
       this.#fills.add(fill)
@@ -195,6 +205,7 @@ export class DiskStore implements Store {
   }
 
   #inBackground(): void {
+    this.#limit?.prepared()
     this.#background = this.#background.then(() => clearLeftovers(this.#disk, this.#trash, this.#compaction))
   }
 

@@ -2,17 +2,19 @@
  * One attempt to keep a page. Its states, and why no stale page is kept, are drawn in disk-store.ts.
  *
  * The order of `publish` is the proof: write into the token, register the tags, *then* read the eviction
- * log, then the record, then the one rename. Every failure ends in a released lease and no new page.
+ * log, then announce the page to the size limit, if there is one, then the record, then the one rename. Every
+ * failure ends in a released lease and no new page.
  */
 import type { Fill, FillState, NewPage } from '../../core/store.js'
 import type { Disk } from './disk.js'
-import { diskError, errnoOf, isAbsence } from './disk-error.js'
+import { diskError, errnoOf, isAbsence, saysFull } from './disk-error.js'
 import type { EvictionLog, LogPosition } from './eviction-log.js'
 import { openFlags } from './files.js'
 import type { Lease } from './lease.js'
 import { encodePage } from './page-file.js'
 import { type PageRecord, type PageStats, readRecord, recordBit, removeRecord, writeRecord } from './page-record.js'
 import { placePage } from './placing.js'
+import type { SizeLimit } from './size-limit.js'
 import type { TagIndex } from './tag-index.js'
 import { writeAll } from './whole-file.js'
 
@@ -20,6 +22,8 @@ export interface FillParts {
   readonly disk: Disk
   readonly log: EvictionLog
   readonly tags: TagIndex
+  /** Told of every page before it appears, if the size is limited. */
+  readonly limit: SizeLimit | undefined
   /** Prepares the directory again, which dooms every fill when the tags of pages are lost. */
   readonly prepareAgain: () => void
   /** Called once, when the fill has ended and its lease is released. */
@@ -49,7 +53,7 @@ export class DiskFill implements Fill {
   publish(page: NewPage): 'kept' | 'doomed' {
     if (this.#isOver) return 'doomed'
     try {
-      return this.#publish(page)
+      return this.#publishWithRoom(page)
     } catch (thrown) {
       throw diskError(`keep the page "${this.key}"`, thrown, this.key)
     } finally {
@@ -65,6 +69,19 @@ export class DiskFill implements Fill {
     this.#parts.ended(this)
   }
 
+  /** On a full disk pages make room, if their size is limited; then it is tried once more. */
+  #publishWithRoom(page: NewPage): 'kept' | 'doomed' {
+    const { limit } = this.#parts
+    try {
+      return this.#publish(page)
+    } catch (thrown) {
+      if (limit === undefined || !saysFull(thrown) || !limit.makeRoom(Buffer.byteLength(page.body))) throw thrown
+      return this.#publish(page)
+    } finally {
+      limit?.published()
+    }
+  }
+
   #publish(page: NewPage): 'kept' | 'doomed' {
     const { disk, log } = this.#parts
     const { bytes, record } = encodePage(page)
@@ -75,6 +92,7 @@ export class DiskFill implements Fill {
       if (!this.#register(own)) return 'doomed'
       if (log.namesAnySince(this.#position, own)) return 'doomed'
     }
+    this.#parts.limit?.announce(this.key, stats, record)
     return record === undefined ? placePage(disk, this.lease.path, this.key) : this.#placeWithRecord(stats, record)
   }
 

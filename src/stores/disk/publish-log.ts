@@ -39,6 +39,11 @@ export interface Survey {
   readonly open: { readonly bytes: number; readonly lines: number }
 }
 
+export interface SegmentSize {
+  readonly bytes: number
+  readonly lines: number
+}
+
 interface OpenSegment {
   readonly fd: number
   readonly token: string
@@ -53,10 +58,19 @@ const silentMs = 30_000
 
 export class PublishLog {
   readonly #disk: Disk
+  readonly #full: SegmentSize
   #open: OpenSegment | undefined
 
-  constructor(disk: Disk) {
+  /** `full`: at which size a segment is to be closed. */
+  constructor(disk: Disk, full: SegmentSize) {
     this.#disk = disk
+    this.#full = full
+  }
+
+  /** Whether the open segment is to be closed: after the rename of the page that was logged last. */
+  get isFull(): boolean {
+    const { bytes, lines } = this.open
+    return bytes >= this.#full.bytes || lines >= this.#full.lines
   }
 
   /** What this process has in its open segment. */
@@ -136,6 +150,12 @@ export class PublishLog {
     } finally {
       this.#disk.owner.retire(token)
     }
+  }
+
+  /** A held segment is closed again, as it was. */
+  putBack(held: HeldSegment): void {
+    this.#rename(held.name, segmentName('full', held, held.token))
+    this.#disk.owner.retire(held.token)
   }
 
   /** Makes a closed segment at once, at the place in the order that `atMs` gives it. */

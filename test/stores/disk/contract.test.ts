@@ -6,13 +6,18 @@ import { DiskStore } from 'pagekeep/stores/disk'
 import { storeContract } from 'pagekeep/testing'
 import { describe, it } from 'vitest'
 
-storeContract({ describe, it }, 'DiskStore', {
-  create() {
-    const directory = mkdtempSync(join(tmpdir(), 'pagekeep-'))
-    return {
-      store: new DiskStore({ directory }),
-      another: () => new DiskStore({ directory }),
-      dispose: () => rmSync(directory, { recursive: true }),
-    }
-  },
-})
+for (const [name, limits] of [
+  ['DiskStore', {}],
+  ['DiskStore with a size limit', { maxFiles: 5000, maxBytes: 2 ** 30 }],
+] as const) {
+  storeContract({ describe, it }, name, {
+    create() {
+      const directory = mkdtempSync(join(tmpdir(), 'pagekeep-'))
+      return {
+        store: new DiskStore({ directory, ...limits }),
+        another: () => new DiskStore({ directory, ...limits }),
+        dispose: () => rmSync(directory, { recursive: true }),
+      }
+    },
+  })
+}
