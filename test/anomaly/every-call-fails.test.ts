@@ -6,6 +6,7 @@
  * Left out, because the store cannot tell them apart: an errno from a call that never gives it (faulty-files.ts),
  * the same errno in the two modes "from the nth on" and "late" (EIO there, for all of them).
  */
+import { rmSync } from 'node:fs'
 import { systemFiles } from 'pagekeep/stores/disk'
 import { afterAll, describe, expect, it } from 'vitest'
 import { type Errno, type Fault, FaultyFiles, failedCalls } from './faulty-files.js'
@@ -61,6 +62,16 @@ const scenarios: Record<string, Scenario> = {
     arrange: furnish,
     act: async (site) => {
       for (const key of keys) await site.ask(key)
+    },
+  },
+  'beginning anew after the tags of pages were removed by hand': {
+    arrange: async (site) => {
+      await furnish(site)
+      rmSync(site.path('.pagekeep/tags'), { recursive: true })
+    },
+    act: async (site) => {
+      await site.evict({ tag: 'news' }, keys.slice(1))
+      await site.ask('news/1.html')
     },
   },
   "waiting for another's fill": {

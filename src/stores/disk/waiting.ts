@@ -5,11 +5,15 @@
  * - begins with the lock that was found, and looks at once whether its owner lives;
  * - ends when that lock is gone or replaced, or when its owner is dead: then token and lock are removed.
  *   Never the page: taking over from a living owner by mistake costs a second render.
+ *
+ * The takeover time: an owner that was killed is noticed at the next poll, so within 250 ms of its death; one
+ * in another container or worker thread, of which nothing can be asked, a minute after its render began.
  */
 import type { Disk } from './disk.js'
 import { dropAbandonedLock } from './lease.js'
 import { lockName, readLeaseName } from './lease-name.js'
 
+/** How often a wait looks by itself: the longest that a dead owner of this machine holds up whoever waits. */
 const pollMs = 250
 
 interface Wait {
