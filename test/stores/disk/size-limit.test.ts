@@ -1,14 +1,5 @@
 /** The size limit of one process: where it ends, what goes first, and what is left alone. */
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import { type DiskStore, systemFiles } from 'pagekeep/stores/disk'
 import { describe, expect, it } from 'vitest'
@@ -85,15 +76,13 @@ describe('DiskStore() with a size limit', () => {
   })
 
   it('leaves dotfiles, links, files that are no pages and what is not logged alone', async () => {
-    mkdirSync(stage.path('p/1'), { recursive: true })
+    const store = stage.open({ maxFiles: 10 })
+    await fill(store, keys(0, 5))
     writeFileSync(stage.path('p/1/.htaccess'), 'Deny from all')
     writeFileSync(stage.path('p/1/back\\slash'), 'no key')
     const outside = stage.path('../outside.html')
     writeFileSync(outside, 'not ours')
     symlinkSync(outside, stage.path('p/1/link.html'))
-    // The directory was a store's before.
-    mkdirSync(stage.path('.pagekeep'))
-    const store = stage.open({ maxFiles: 10 })
     await fill(store, keys(0, 100))
     await store.close()
     expect(readdirSync(stage.path('p/1'))).toEqual(expect.arrayContaining(['.htaccess', 'back\\slash', 'link.html']))
