@@ -31,6 +31,10 @@ export async function bundle(directory: string, store: StoreName): Promise<Progr
     // Everything else is bundled. (What is named here wins over `external`.)
     noExternal: [new RegExp(`^(?!(${notLoaded[store].join('|')})$)`)],
     splitting: false,
+    // Less to read at every start; names stay, for stack traces.
+    esbuildOptions: (options) => {
+      options.minifyWhitespace = true
+    },
     silent: true,
   })
   return { worker: path.join(directory, 'worker.cjs'), auditor: path.join(directory, 'auditor.cjs') }
