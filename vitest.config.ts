@@ -24,7 +24,9 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // The line of the summary comes last.
     reporters: ['default', './test/support/summary-reporter.ts'],
-    testTimeout: 30_000,
+    // Most tests wait for a server or a child process; one worker would leave a core idle.
+    maxWorkers: '100%',
+    testTimeout: 60_000,
     hookTimeout: 60_000,
   },
 })
