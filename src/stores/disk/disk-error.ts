@@ -4,9 +4,13 @@
  */
 import { type ErrorCode, PagekeepError, reasonOf } from '../../core/errors.js'
 
+const permissionAdvice =
+  'Give the user of this process read and write permission on the cache directory; where several users share it, ' +
+  'give all their stores fileMode: 0o664 and directoryMode: 0o2775, and the directory a group of theirs.'
+
 const advice: Readonly<Record<string, readonly [ErrorCode, string]>> = {
-  EACCES: ['store-unusable', 'Give the user of this process read and write permission on the cache directory.'],
-  EPERM: ['store-unusable', 'Give the user of this process read and write permission on the cache directory.'],
+  EACCES: ['store-unusable', permissionAdvice],
+  EPERM: ['store-unusable', permissionAdvice],
   EROFS: ['store-unusable', 'The file system is read-only: mount it writable, or name another directory.'],
   ENOTDIR: ['store-unusable', 'A file stands where a directory is needed: remove it, or name another directory.'],
   EEXIST: ['store-unusable', 'A file stands where a directory is needed: remove it, or name another directory.'],

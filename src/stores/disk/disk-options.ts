@@ -19,7 +19,10 @@ export interface DiskStoreOptions {
    * need `0o664` and a common group. Never executable: that bit marks pages with a record.
    */
   readonly fileMode?: number
-  /** The mode of directories. Default `0o755`; several users need `0o775`. */
+  /**
+   * The mode of directories. Default `0o755`; several users need `0o2775`: what is made in a directory with
+   * the setgid bit (2000) belongs to the directory's group, whatever the user's own is.
+   */
   readonly directoryMode?: number
   /** Told of faults that no call can throw, those of work in the background; so is a cache on the store. Default: nobody else. */
   readonly onFault?: (error: PagekeepError) => void
@@ -58,8 +61,8 @@ export function checkOptions(options: DiskStoreOptions): CheckedOptions {
   }
   if (typeof onFault !== 'function') throw new TypeError(`Expected onFault to be a function, got ${typeof onFault}`)
   if (typeof adopt !== 'boolean') throw new TypeError(`Expected adopt to be a boolean, got ${typeof adopt}`)
-  checkMode('fileMode', fileMode, 0o600, recordBit)
-  checkMode('directoryMode', directoryMode, 0o700, 0)
+  checkMode('fileMode', fileMode, { needed: 0o600, forbidden: recordBit, most: 0o777 })
+  checkMode('directoryMode', directoryMode, { needed: 0o700, forbidden: 0, most: 0o2777 })
   const limits = checkLimits(options)
   return { directory, adopt, fileMode, directoryMode, onFault, limits, files: options.files ?? systemFiles }
 }
@@ -78,11 +81,15 @@ function checkLimits(options: DiskStoreOptions): SizeLimits | undefined {
   return Object.keys(limits).length === 0 ? undefined : limits
 }
 
-function checkMode(name: string, mode: unknown, needed: number, forbidden: number): void {
+function checkMode(
+  name: string,
+  mode: unknown,
+  { needed, forbidden, most }: Readonly<Record<'needed' | 'forbidden' | 'most', number>>,
+): void {
   if (typeof mode !== 'number') throw new TypeError(`Expected ${name} to be a number such as 0o644, got ${typeof mode}`)
-  const isMode = Number.isInteger(mode) && mode >= 0 && mode <= 0o777
+  const isMode = Number.isInteger(mode) && mode >= 0 && (mode & ~most) === 0
   if (isMode && (mode & needed) === needed && (mode & forbidden) === 0) return
-  const wanted = `Expected ${name} to be at most 0o777 and to include 0o${needed.toString(8)}`
+  const wanted = `Expected ${name} to be within 0o${most.toString(8)} and to include 0o${needed.toString(8)}`
   const without = forbidden === 0 ? '' : ` but not 0o${forbidden.toString(8)}`
   throw new RangeError(`${wanted}${without}, got 0o${Number(mode).toString(8)}`)
 }

@@ -78,8 +78,9 @@ export function appendLines(disk: Disk, path: string, lines: Uint8Array): number
       // The rest in a second write could be torn apart by another's line.
       if (written !== lines.length)
         throw Object.assign(new Error('only part of a line was written'), { code: 'ENOSPC' })
-      const { ino, size } = files.fstat(fd)
-      if (Number(size) === lines.length) setMode(disk, fd)
+      const { ino, size, mode } = files.fstat(fd)
+      // At the first line; or later, if the process that wrote that was killed before it did this.
+      if ((Number(mode) & 0o777) !== disk.fileMode) setMode(disk, fd)
       if (files.stat(path)?.ino === ino) return Number(size)
     } finally {
       files.close(fd)
