@@ -69,6 +69,11 @@ export class Crew {
     return true
   }
 
+  /** How long a start takes now, in milliseconds: much longer on a busy machine. */
+  get startMs(): number {
+    return this.#workers.reduce((sum, { startMs }) => sum + startMs, 0) / this.#workers.length
+  }
+
   /** Resolves when no render, eviction or commit is under way, and every commit is acknowledged. */
   async rest(): Promise<void> {
     for (const worker of this.#workers) worker.rest()

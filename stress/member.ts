@@ -24,11 +24,14 @@ export class Member {
   state: 'starting' | 'ready' | 'gone' = 'gone'
   /** When the process said that it was ready, in milliseconds of this process's clock. */
   readyAtMs = 0
+  /** How long its last start took until then. */
+  startMs = 0
   /** Whether the process has said that it rests. */
   isResting = false
   readonly #options: MemberOptions
   #child: ChildProcess | undefined
   #incarnation = 0
+  #startedAtMs = 0
   #isKilled = false
   #isClosing = false
   #isToRest = false
@@ -43,6 +46,7 @@ export class Member {
     this.#isKilled = false
     this.isResting = false
     this.state = 'starting'
+    this.#startedAtMs = performance.now()
     const child = fork(program, [JSON.stringify(plan(this.#incarnation++))], { execArgv: [], env })
     this.#child = child
     child.on('message', (report: string) => this.#hear(report))
@@ -94,6 +98,7 @@ export class Member {
     if (report === 'ready') {
       this.state = 'ready'
       this.readyAtMs = performance.now()
+      this.startMs = this.readyAtMs - this.#startedAtMs
     }
     if (report === 'resting') this.isResting = true
     this.#options.reported(this, report)

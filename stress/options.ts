@@ -19,7 +19,10 @@ export interface StressOptions {
   readonly protocol: Protocol
   /** How many pages the site has. Default 64. */
   readonly keys: number
-  /** The mean time between two kills, in milliseconds; 0 for none. Default 80 (250 for `redis`). */
+  /**
+   * The mean time between two kills, in milliseconds; 0 for none. Default 80 (250 for `redis`). At least one
+   * and a half times as long as a start takes, which on a busy machine is more.
+   */
   readonly killEveryMs: number
   /** The longest pause between two system calls, in milliseconds; 0 for none. Default 2. */
   readonly jitterMs: number

@@ -66,8 +66,11 @@ async function work(crew: Crew, options: StressOptions, onlooker: Onlooker, tota
   const beganAt = performance.now()
   const elapsedMs = () => performance.now() - beganAt
   const isOver = () => elapsedMs() >= options.seconds * 1000 || onlooker.signal?.aborted === true
-  const nextKill = () =>
-    options.killEveryMs === 0 ? Number.POSITIVE_INFINITY : options.killEveryMs * 2 * random.next()
+  const nextKill = () => {
+    if (options.killEveryMs === 0) return Number.POSITIVE_INFINITY
+    // Or a busy machine would do little else than start processes.
+    return Math.max(options.killEveryMs * 2 * random.next(), crew.startMs * 1.5)
+  }
   const { progressEveryMs = 5000 } = onlooker
   let killAtMs = nextKill()
   let auditAtMs = options.auditEveryMs
