@@ -6,7 +6,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createCache, isPagekeepError, type PageCache, type PagekeepError, type SelectorInput } from 'pagekeep'
-import { DiskStore, type DiskStoreOptions } from 'pagekeep/stores/disk'
+import { DiskStore, type DiskStoreOptions, systemFiles } from 'pagekeep/stores/disk'
 import { expect } from 'vitest'
 import type { FaultyFiles } from './faulty-files.js'
 
@@ -122,7 +122,7 @@ export class Site {
   /** No kept page is older than promised: the files themselves, as a web server sees them. */
   audit(when: string): void {
     for (const key of keys) {
-      if (!existsSync(this.path(key))) continue
+      if (!systemFiles.lstat(this.path(key))?.isFile()) continue
       const body = readFileSync(this.path(key))
       const isFresh = versionOf(key, body) >= (this.#oldest.get(key) ?? 0)
       expect(isFresh, `${when}: "${key}" is kept, and stale`).toBe(true)

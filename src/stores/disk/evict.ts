@@ -50,7 +50,7 @@ export class Evictor {
           if (slices.isFull()) await slices.pause()
         }
       } catch (thrown) {
-        if (isAbsence(thrown)) areTagsLost = true
+        if (errnoOf(thrown) === 'ENOENT') areTagsLost = true
         else tally.fail(selector, selector.text, thrown)
       }
     }

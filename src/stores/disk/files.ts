@@ -1,5 +1,6 @@
 /**
  * The one seam for system calls: faults are injected here, and the order of calls is recorded here.
+ * Names that are not UTF-8 pass through it unharmed (path-bytes.ts).
  *
  * Synchronous on purpose: on a local disk such a call takes 1 to 5 microseconds, its promise 40 to 84.
  * Each member is one call (or one loop over it) and throws what the system says; a stat of nothing is
@@ -9,6 +10,7 @@ import type { BigIntStats, Dirent } from 'node:fs'
 import { constants, statfsSync } from 'node:fs'
 import fs from 'fs-extra'
 import { isAbsence } from './disk-error.js'
+import { mayBeUnreadable, nameOfBytes, pathBytes } from './path-bytes.js'
 
 export interface Files {
   open(path: string, flags: number, mode?: number): number
@@ -40,13 +42,17 @@ export interface Files {
   watch(directory: string, changed: (name: string | null) => void, failed: (error: Error) => void): { close(): void }
 }
 
-/** `O_NOFOLLOW`: a symbolic link is not a page. `O_NONBLOCK`: opening a named pipe must not wait for a writer. */
+/**
+ * `O_NOFOLLOW`: a symbolic link is not a page, nor a log of ours. `O_NONBLOCK`: opening a named pipe must not
+ * wait for whoever opens the other end.
+ */
 export const openFlags = {
   read: constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
   create: constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL,
-  rewrite: constants.O_WRONLY | constants.O_TRUNC,
-  append: constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT,
-  appendAndRead: constants.O_RDWR | constants.O_APPEND | constants.O_CREAT,
+  rewrite: constants.O_WRONLY | constants.O_TRUNC | constants.O_NOFOLLOW,
+  append: constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK,
+  appendAndRead:
+    constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK,
 } as const
 
 /** The calls of this machine. */
@@ -58,21 +64,31 @@ export const systemFiles: Files = {
   fstat: (fd) => fs.fstatSync(fd, { bigint: true }),
   fchmod: (fd, mode) => fs.fchmodSync(fd, mode),
   stat: (path) => unlessAbsent(() => fs.statSync(path, { bigint: true, throwIfNoEntry: false })),
-  lstat: (path) => unlessAbsent(() => fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })),
-  chmod: (path, mode) => fs.chmodSync(path, mode),
+  lstat: (path) => unlessAbsent(() => fs.lstatSync(pathBytes(path), { bigint: true, throwIfNoEntry: false })),
+  chmod: (path, mode) => fs.chmodSync(pathBytes(path), mode),
   utimes: (path, atimeMs, mtimeMs) => fs.utimesSync(path, atimeMs / 1000, mtimeMs / 1000),
   freeBytes(path) {
     const { bavail, bsize } = statfsSync(path)
     return bavail * bsize
   },
-  rename: (from, to) => fs.renameSync(from, to),
+  rename: (from, to) => fs.renameSync(pathBytes(from), pathBytes(to)),
   link: (existing, name) => fs.linkSync(existing, name),
-  unlink: (path) => fs.unlinkSync(path),
-  mkdir: (path, mode) => void fs.mkdirSync(path, { mode }),
-  rmdir: (path) => fs.rmdirSync(path),
-  names: (directory) => fs.readdirSync(directory),
-  list: (directory) => fs.readdirSync(directory, { withFileTypes: true }),
-  text: (path) => fs.readFileSync(path, 'utf8'),
+  unlink: (path) => fs.unlinkSync(pathBytes(path)),
+  mkdir: (path, mode) => void fs.mkdirSync(pathBytes(path), { mode }),
+  rmdir: (path) => fs.rmdirSync(pathBytes(path)),
+  names(directory) {
+    const names = fs.readdirSync(pathBytes(directory), 'utf8')
+    return names.some(mayBeUnreadable)
+      ? fs.readdirSync(pathBytes(directory), { encoding: 'buffer' }).map(nameOfBytes)
+      : names
+  },
+  list(directory) {
+    const entries = fs.readdirSync(pathBytes(directory), { withFileTypes: true })
+    if (!entries.some(({ name }) => mayBeUnreadable(name))) return entries
+    const raw = fs.readdirSync(pathBytes(directory), { withFileTypes: true, encoding: 'buffer' })
+    return raw.map((entry) => Object.assign(entry as unknown as Dirent, { name: nameOfBytes(entry.name) }))
+  },
+  text: (path) => fs.readFileSync(path, { encoding: 'utf8', flag: openFlags.read as unknown as string }),
   watch(directory, changed, failed) {
     const watcher = fs.watch(directory, { persistent: false }, (_event, name) => changed(name))
     watcher.on('error', failed)

@@ -4,7 +4,7 @@
  */
 
 import { type Disk, Slices } from './disk.js'
-import { diskError, isAbsence } from './disk-error.js'
+import { diskError, errnoOf, isAbsence } from './disk-error.js'
 import { readLeaseName } from './lease-name.js'
 import { markerDraftPrefix, probePrefix } from './preparation.js'
 import type { TagCompaction } from './tag-compaction.js'
@@ -69,6 +69,7 @@ function unlinkIfThere({ files }: Disk, path: string): void {
   try {
     files.unlink(path)
   } catch (thrown) {
-    if (!isAbsence(thrown)) throw thrown
+    // A directory among our files is nobody's leftover.
+    if (!isAbsence(thrown) && errnoOf(thrown) !== 'EISDIR') throw thrown
   }
 }

@@ -43,7 +43,7 @@ export function readRecord({ files, layout }: Disk, key: string, stats: PageStat
   try {
     read = JSON.parse(files.text(layout.record(key)))
   } catch (thrown) {
-    if (thrown instanceof SyntaxError || isAbsence(thrown)) return undefined
+    if (thrown instanceof SyntaxError || isAbsence(thrown) || errnoOf(thrown) === 'EISDIR') return undefined
     throw thrown
   }
   const { isBytes, renderBeganAtMs, expiresAtMs, renderMs } = read ?? {}
@@ -63,7 +63,8 @@ export function removeRecord({ files, layout }: Disk, key: string): void {
   try {
     if (files.lstat(path) !== undefined) files.unlink(path)
   } catch (thrown) {
-    if (!isAbsence(thrown)) throw thrown
+    // A directory that somebody put there is no record.
+    if (!isAbsence(thrown) && errnoOf(thrown) !== 'EISDIR') throw thrown
   }
 }
 

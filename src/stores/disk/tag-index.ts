@@ -5,6 +5,7 @@
  * An eviction removes no line: a page that lost the tag is evicted too often, which is safe. A log that
  * has doubled is rewritten (tag-compaction.ts), half-way through it lies in `compacting/`.
  */
+import type { BigIntStats } from 'node:fs'
 import { keyProblem } from '../../core/key.js'
 import type { Disk } from './disk.js'
 import { errnoOf } from './disk-error.js'
@@ -59,7 +60,7 @@ export class TagIndex {
       // rewrite took the log away meanwhile. A log that is absent twice may have been there in between.
       const fd = files.open(path, openFlags.appendAndRead, this.#disk.fileMode)
       try {
-        const { ino } = files.fstat(fd)
+        const { ino } = regular(files.fstat(fd))
         const parts = partsOf(this.#disk, bucket)
         const logs = parts.flatMap((part) => readIfThere(this.#disk, `${layout.compacting}/${part}`) ?? [])
         logs.push(readAll(files, fd, Number(files.fstat(fd).size)))
@@ -105,6 +106,12 @@ function openIfThere({ files }: Disk, path: string): number | undefined {
     if (errnoOf(thrown) === 'ENOENT') return undefined
     throw thrown
   }
+}
+
+/** A pipe in the place of a log would be an empty one: no registrations, and pages believed evicted. */
+function regular(stats: BigIntStats): BigIntStats {
+  if (stats.isFile()) return stats
+  throw Object.assign(new Error('a log of tags is not a regular file'), { code: 'EINVAL' })
 }
 
 /** FNV-1a over UTF-16 units: cheap, and the same in every process. */
