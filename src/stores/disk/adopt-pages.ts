@@ -43,7 +43,8 @@ export function* adoptPages(disk: Disk, log: PublishLog, segmentLines: number): 
   try {
     files.close(files.open(lock, openFlags.create, fileMode))
     if (isAnotherAtIt(disk, token)) return
-    removeEarlierAttempt(disk)
+    log.close()
+    removeSegments(disk)
     let lines: LogLine[] = []
     let count = 0
     for (const { path, kind, isHidden } of walk(files, layout.root, '')) {
@@ -77,11 +78,10 @@ function isAnotherAtIt(disk: Disk, own: string): boolean {
   return false
 }
 
-/** What a process that died at it has logged so far. */
-function removeEarlierAttempt(disk: Disk): void {
+/** What was logged so far, by a process that died at it or before somebody kept pages without logging them. */
+function removeSegments(disk: Disk): void {
   for (const name of disk.files.names(disk.layout.lru)) {
-    const segment = readSegmentName(name)
-    if (segment?.kind === 'full' && segment.atMs === 0) removeIfThere(disk, name)
+    if (readSegmentName(name)?.kind === 'full') removeIfThere(disk, name)
   }
 }
 

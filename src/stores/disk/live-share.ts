@@ -9,7 +9,8 @@ import type { PublishLog } from './publish-log.js'
 
 /** How many bytes of a segment one probe reads: some ten lines. */
 const probeBytes = 1024
-/** What was seen before is worth no more than so many lines, nor than half the log. */
+/** What was seen before is worth so many lines at least, at most half the log, and no more than so many. */
+const minMemory = 1024
 const maxMemory = 4096
 
 export class LiveShare {
@@ -37,8 +38,8 @@ export class LiveShare {
   *look(segments: readonly Segment[], wanted: number): Generator<void> {
     const total = segments.reduce((sum, segment) => sum + segment.lines, 0)
     if (total === 0) return
-    const memory = Math.min(maxMemory, Math.max(total / 2, 1))
-    const enough = Math.max(wanted, Math.min(memory, maxMemory / 4) - this.#seen.lines)
+    const memory = Math.min(maxMemory, Math.max(total / 2, minMemory))
+    const enough = Math.max(wanted, minMemory - this.#seen.lines)
     for (let drawn = 0, probe = 0; drawn < enough && probe < enough; probe++) {
       const segment = at(segments, Math.floor(this.#random() * total))
       const lines = segment === undefined ? [] : this.#log.sample(segment, this.#random(), probeBytes)

@@ -23,6 +23,8 @@ import { type Amount, SizeHand } from './size-hand.js'
 const segmentsPerLimit = 128
 const maxSegmentLines = 2048
 const maxWaitingSegments = 4
+/** How many lines a sweep draws at least; of large segments a quarter of their lines. */
+const minLook = 8
 const freeSpaceEveryMs = 1000
 
 export class SizeLimit {
@@ -99,8 +101,11 @@ export class SizeLimit {
       // Whoever waits for the page that was just kept comes first.
       await slices.pause()
       this.#isScheduled = false
-      this.#underWay ??= this.#sweep()
-      while (this.#step()) await slices.pause()
+      // Segments that were closed while a sweep was under way are for another one.
+      do {
+        this.#underWay ??= this.#sweep()
+        while (this.#step()) await slices.pause()
+      } while (this.#waitingSegments > 0)
     })
   }
 
@@ -121,7 +126,7 @@ export class SizeLimit {
     const wanted = this.#bytesToFree()
     const survey = this.#log.survey()
     if (wanted === 0 && !isMore(this.#excessOf(survey, 1, 1))) return
-    yield* this.#share.look(survey.segments, this.#segment.lines / 4)
+    yield* this.#share.look(survey.segments, Math.max(minLook, this.#segment.lines / 4))
     const excess = this.#excessOf(survey, this.#share.bytes, this.#share.lines)
     if (wanted > 0 || isMore(excess)) {
       yield* this.#hand.remove({ bytes: Math.max(excess.bytes, wanted), pages: excess.pages })
