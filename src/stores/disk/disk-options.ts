@@ -29,7 +29,7 @@ export interface DiskStoreOptions {
   /**
    * How many bytes of pages to keep; default: no limit. A page counts for its size in whole blocks of 4096,
    * and for 512 more if it has a record (bytes, pages that expire). Pages that nobody read since a sweep last
-   * came by go first. The price: see docs/decisions/0009-size-limit.md. Every process on the directory must
+   * came by go first. The price: a line of log a page, and sweeps (decision 0009). Every process on the directory must
    * be given the same limits.
    */
   readonly maxBytes?: number

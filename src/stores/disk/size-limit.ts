@@ -39,6 +39,7 @@ export class SizeLimit {
   #underWay: Generator<void> | undefined
   #waitingSegments = 0
   #lookedAtFreeSpaceMs = 0
+  #hasTriedAccessTimes = false
 
   constructor(disk: Disk, limits: SizeLimits) {
     this.#disk = disk
@@ -157,6 +158,8 @@ export class SizeLimit {
 
   /** Tells once of a mount that does not note when files are read. */
   #tryAccessTimes(): void {
+    if (this.#hasTriedAccessTimes) return
+    this.#hasTriedAccessTimes = true
     const { files, layout, owner, fileMode } = this.#disk
     const token = owner.mint()
     const probe = `${layout.temp}/${token}`
