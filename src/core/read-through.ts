@@ -54,9 +54,11 @@ export class ReadThrough {
 
   async find(request: Request): Promise<Answer> {
     const { key, options } = request
-    const { clock, events, random } = this.#parts
+    const { clock, events, random, closing } = this.#parts
     let isMissed = false
     for (;;) {
+      // A caller may have waited while the cache was closed; the store is no longer asked.
+      if (closing.aborted) return fromFlight(await this.renderOnly(request), 'rendered')
       const page = await this.look(key)
       const verdict = page === undefined ? 'dead' : judge(page, options, clock.now(), random)
       if (page !== undefined && (verdict === 'fresh' || verdict === 'refresh')) {

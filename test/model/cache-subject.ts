@@ -136,8 +136,7 @@ export class CacheSubject {
 
   #cacheOf(store: Store): PageCache {
     const cache = createCache({ store, clock: this.clock })
-    // A call that waits while its cache is closed may find the store closed; it is answered all the same.
-    cache.on('error', (error) => error.code !== 'closed' && this.#faults.push(error))
+    cache.on('error', (error) => this.#faults.push(error))
     return cache
   }
 }
