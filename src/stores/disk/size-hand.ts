@@ -85,7 +85,8 @@ export class SizeHand {
   }
 
   *#go(held: HeldSegment, left: Remainder): Generator<void> {
-    const parents = new Set<string>()
+    /** Where pages were removed, and whether records were too. */
+    const parents = new Map<string, boolean>()
     let at = 0
     let isWritten = false
     try {
@@ -100,11 +101,15 @@ export class SizeHand {
     } finally {
       if (isWritten) this.#log.release(held)
       else this.#log.putBack(held)
-      for (const parent of parents) this.#removeIfEmpty(parent)
+    }
+    for (const [parent, hadRecords] of parents) {
+      this.#removeIfEmpty(this.#disk.layout.root, parent)
+      if (hadRecords) this.#removeIfEmpty(this.#disk.layout.meta, parent)
+      if (this.#isSliceFull()) yield
     }
   }
 
-  #judge(line: LogLine, left: Remainder, parents: Set<string>): void {
+  #judge(line: LogLine, left: Remainder, parents: Map<string, boolean>): void {
     const { files, layout } = this.#disk
     const stats = pageOf(this.#disk, line)
     if (stats === undefined) return
@@ -112,9 +117,11 @@ export class SizeHand {
     if (!isExpired && stats.atimeNs > stats.ctimeNs && this.#spare(line)) return
     try {
       files.unlink(layout.page(line.key))
-      if ((Number(stats.mode) & recordBit) !== 0) removeRecord(this.#disk, line.key)
+      const hasRecord = (Number(stats.mode) & recordBit) !== 0
+      if (hasRecord) removeRecord(this.#disk, line.key)
       left.take(line.bytes)
-      parents.add(line.key.slice(0, Math.max(line.key.lastIndexOf('/'), 0)))
+      const parent = line.key.slice(0, Math.max(line.key.lastIndexOf('/'), 0))
+      parents.set(parent, hasRecord || parents.get(parent) === true)
     } catch (thrown) {
       if (isAbsence(thrown)) return
       // It must not stop the others, so it goes to the end of the log.
@@ -145,16 +152,13 @@ export class SizeHand {
   }
 
   /** A page each in a directory of its own would leave as many directories. */
-  #removeIfEmpty(directory: string): void {
-    const { files, layout } = this.#disk
-    for (const root of [layout.root, layout.meta]) {
-      try {
-        for (let path = directory; path !== ''; path = path.slice(0, Math.max(path.lastIndexOf('/'), 0))) {
-          files.rmdir(`${root}/${path}`)
-        }
-      } catch {
-        // Others are in it, or it was never made.
+  #removeIfEmpty(root: string, directory: string): void {
+    try {
+      for (let path = directory; path !== ''; path = path.slice(0, Math.max(path.lastIndexOf('/'), 0))) {
+        this.#disk.files.rmdir(`${root}/${path}`)
       }
+    } catch {
+      // Others are in it.
     }
   }
 
