@@ -16,6 +16,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { createServer } from 'node:net'
+import { createCache } from 'pagekeep'
 import { DiskStore, type Files, systemFiles } from 'pagekeep/stores/disk'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { FaultyFiles } from './faulty-files.js'
@@ -120,6 +121,8 @@ describe('in the bookkeeping', () => {
     expect(await site.cache.get('news/feed.bin')).toBeUndefined()
     await site.evict({ tag: 'news' }, keys.slice(1))
     site.audit('after garbage')
+    // A process that begins now may take the garbage for a crash, and forget every page.
+    await site.other.get('top.html')
     await site.expectHealed()
     expect(site.reports).toEqual([])
   })
@@ -221,6 +224,29 @@ describe('beside the pages', () => {
     await site.evict(['**', 'news/*'], keys)
     expect(walked.filter((path) => path.includes('.git'))).toEqual([])
     expect(readdirSync(site.path('.git/objects')).length).toBe(200)
+    await site.expectHealed()
+  })
+
+  it('the lost+found of a file system, which only root may read, does not make evictions of everything fail', async () => {
+    mkdirSync(site.path('lost+found'))
+    const refuse = (path: string) => {
+      if (path.endsWith('/lost+found')) throw Object.assign(new Error('EACCES: permission denied'), { code: 'EACCES' })
+    }
+    const files: Files = {
+      ...systemFiles,
+      list(directory) {
+        refuse(directory)
+        return systemFiles.list(directory)
+      },
+      rename(from, to) {
+        refuse(from)
+        systemFiles.rename(from, to)
+      },
+    }
+    const cache = createCache({ store: new DiskStore({ directory: site.directory, files }) })
+    await site.evict('**', keys, cache)
+    await cache.close()
+    expect(site.reports).toEqual([])
     await site.expectHealed()
   })
 

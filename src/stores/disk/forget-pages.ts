@@ -13,7 +13,7 @@ import { walk } from './walk.js'
 const everything = parseSelector('**')
 
 /** The directory that a file system keeps for its own repairs; there from the start, and not always readable. */
-const ofTheFileSystem = 'lost+found'
+export const ofTheFileSystem = 'lost+found'
 
 /** Throws what stopped it; then some pages may be left, and it must be repeated. */
 export function forgetPages(disk: Disk, trash: Trash): void {
