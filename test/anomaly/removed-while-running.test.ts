@@ -192,7 +192,7 @@ describe('a directory with files and no .pagekeep', () => {
     await expect(site.cache.evict('**')).rejects.toMatchObject({ code: 'evict-failed' })
     expect(site.reports.length).toBeGreaterThan(0)
     for (const error of site.reports) expect(isPagekeepError(error, 'store-unusable')).toBe(true)
-    expect(site.reports[0]?.message).toMatch(/adopt: true/)
+    expect(site.reports[0]?.message).toMatch(/mayEmptyDirectory: true/)
     expect(readFileSync(site.path('docs/index.html'), 'utf8')).toBe('precious')
     expect(readdirSync(site.directory)).toEqual(['docs'])
     rmSync(site.path('docs'), { recursive: true })
@@ -200,13 +200,24 @@ describe('a directory with files and no .pagekeep', () => {
     await site.expectHealed()
   })
 
-  it('is emptied with adopt: true, but for dotfiles', async () => {
+  it('is emptied with mayEmptyDirectory, but for dotfiles', async () => {
     writeFileSync(site.path('docs/.keep'), 'stays')
-    const store = new DiskStore({ directory: site.directory, adopt: true })
+    const store = new DiskStore({ directory: site.directory, mayEmptyDirectory: true })
     expect(store.get('docs/index.html')).toBeUndefined()
     await store.close()
     expect(existsSync(site.path('docs/index.html'))).toBe(false)
     expect(readFileSync(site.path('docs/.keep'), 'utf8')).toBe('stays')
+  })
+
+  it('is used as it is when its directories were made in advance, with dotfiles in them', async () => {
+    rmSync(site.path('docs/index.html'))
+    writeFileSync(site.path('docs/.htaccess'), 'x')
+    mkdirSync(site.path('news'))
+    await site.ask('news/1.html')
+    expect(await keysOf(site.other)).toEqual(['news/1.html'])
+    await site.cache.evict(['docs/**', 'news/**'])
+    expect(readdirSync(site.path('docs'))).toEqual(['.htaccess'])
+    expect(site.reports).toEqual([])
   })
 
   it('is used as it is when it holds dotfiles only, and the lost+found of a new file system', async () => {

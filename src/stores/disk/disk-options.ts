@@ -13,7 +13,13 @@ export interface DiskStoreOptions {
    * Takes a directory that has files and no `.pagekeep` all the same, and *deletes* what is in it but
    * dotfiles: nobody knows how old it is. For a cache whose `.pagekeep` was removed. Default `false`.
    */
-  readonly adopt?: boolean
+  readonly mayEmptyDirectory?: boolean
+  /**
+   * Keeps the pages when the machine has been started anew. Default `false`: they are all forgotten, because
+   * after a power failure an evicted page can be back and a kept one empty. Set it where every restart is an
+   * orderly one; the price of being wrong is a stale or damaged page.
+   */
+  readonly trustsRestarts?: boolean
   /**
    * The mode of pages. Default `0o644`: nginx may read them. Processes of several users on one directory
    * need `0o664` and a common group. Never executable: that bit marks pages with a record.
@@ -55,16 +61,20 @@ export interface CheckedOptions extends Required<Omit<DiskStoreOptions, keyof Si
 
 /** Throws `TypeError` or `RangeError`. */
 export function checkOptions(options: DiskStoreOptions): CheckedOptions {
-  const { directory, adopt = false, fileMode = 0o644, directoryMode = 0o755, onFault = () => undefined } = options ?? {}
+  const { directory, mayEmptyDirectory = false, trustsRestarts = false, onFault = () => undefined } = options ?? {}
+  const { fileMode = 0o644, directoryMode = 0o755 } = options ?? {}
   if (typeof directory !== 'string' || directory === '' || directory.includes('\u0000')) {
     throw new TypeError(`Expected directory to be the path of a directory, got ${JSON.stringify(directory)}`)
   }
   if (typeof onFault !== 'function') throw new TypeError(`Expected onFault to be a function, got ${typeof onFault}`)
-  if (typeof adopt !== 'boolean') throw new TypeError(`Expected adopt to be a boolean, got ${typeof adopt}`)
+  for (const [name, value] of Object.entries({ mayEmptyDirectory, trustsRestarts })) {
+    if (typeof value !== 'boolean') throw new TypeError(`Expected ${name} to be a boolean, got ${typeof value}`)
+  }
   checkMode('fileMode', fileMode, { needed: 0o600, forbidden: recordBit, most: 0o777 })
   checkMode('directoryMode', directoryMode, { needed: 0o700, forbidden: 0, most: 0o2777 })
   const limits = checkLimits(options)
-  return { directory, adopt, fileMode, directoryMode, onFault, limits, files: options.files ?? systemFiles }
+  const files = options.files ?? systemFiles
+  return { directory, mayEmptyDirectory, trustsRestarts, fileMode, directoryMode, onFault, limits, files }
 }
 
 function checkLimits(options: DiskStoreOptions): SizeLimits | undefined {

@@ -80,7 +80,8 @@ export class DiskStore implements Store {
 
   /** Throws `TypeError` or `RangeError`; touches no disk. */
   constructor(options: DiskStoreOptions) {
-    const { directory, adopt, files, fileMode, directoryMode, onFault, limits } = checkOptions(options)
+    const checked = checkOptions(options)
+    const { directory, files, fileMode, directoryMode, onFault, limits } = checked
     const layout = new Layout(directory)
     const fault = (error: PagekeepError) => {
       for (const listener of [onFault, ...this.#faultListeners]) listener(error)
@@ -97,7 +98,8 @@ export class DiskStore implements Store {
     this.#limit = limits && new SizeLimit(this.#disk, limits)
     this.#preparation = new Preparation({
       disk: this.#disk,
-      adopts: adopt,
+      adopts: checked.mayEmptyDirectory,
+      trustsRestarts: checked.trustsRestarts,
       forgetPages: () => forgetPages(this.#disk, this.#trash),
       prepared: () => this.#inBackground(),
     })

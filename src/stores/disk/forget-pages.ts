@@ -29,9 +29,17 @@ export function forgetPages(disk: Disk, trash: Trash): void {
   }
 }
 
-/** Whether something lies in the directory that could be taken for a page. */
+/** Whether something lies in the directory that could be taken for a page. Directories made in advance do not. */
 export function mayHoldPages({ files, layout }: Disk): boolean {
-  return files.names(layout.root).some((name) => !name.startsWith('.') && name !== ofTheFileSystem)
+  // What cannot be listed may hold anything; the repairs of the file system hold no pages.
+  let isUnknown = false
+  const failed = (directory: string) => {
+    if (directory !== ofTheFileSystem) isUnknown = true
+  }
+  for (const { kind, isHidden } of walk(files, layout.root, '', { failed })) {
+    if (isUnknown || (kind !== 'directory' && !isHidden)) return true
+  }
+  return isUnknown
 }
 
 function takeDirectory(trash: Trash, directory: string): boolean {

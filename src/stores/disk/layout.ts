@@ -11,6 +11,7 @@
  *                    trash/               directories renamed away, being deleted (trash.ts)
  *                    lru/                 which pages were kept when, if there is a size limit (publish-log.ts)
  *                    temp/                files being written before they are renamed
+ *                    boot                 which boot of the machine the pages are of (restart.ts)
  *                    state/cursor         texts of invalidators
  *
  * No key has a segment that starts with a dot, so no page can reach `.pagekeep`, nor a page's record
@@ -37,6 +38,7 @@ export class Layout {
   readonly temp: string
   readonly lru: string
   readonly state: string
+  readonly boot: string
 
   constructor(directory: string) {
     this.root = resolve(directory)
@@ -51,6 +53,7 @@ export class Layout {
     this.temp = `${this.home}/temp`
     this.lru = `${this.home}/lru`
     this.state = `${this.home}/state`
+    this.boot = `${this.home}/boot`
   }
 
   /** The directories that must exist before the first fill; `meta` and `lru` are made as they are needed. */

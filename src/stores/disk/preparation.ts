@@ -9,6 +9,7 @@ import type { Disk } from './disk.js'
 import { diskError, errnoOf } from './disk-error.js'
 import { openFlags } from './files.js'
 import { mayHoldPages } from './forget-pages.js'
+import { noticeRestart } from './restart.js'
 import { isWhole } from './tag-index.js'
 import { setMode } from './whole-file.js'
 
@@ -22,7 +23,9 @@ export interface PreparationParts {
   readonly disk: Disk
   /** Whether files in a directory that was never used as a store may be taken for pages, and evicted. */
   readonly adopts: boolean
-  /** Evicts everything, or throws: called when the bookkeeping of the pages is lost. */
+  /** Whether pages of another boot are served. */
+  readonly trustsRestarts: boolean
+  /** Evicts everything, or throws: called when the bookkeeping of the pages is lost, or the machine was started anew. */
   readonly forgetPages: () => void
   /** Called after each success. */
   readonly prepared: () => void
@@ -33,14 +36,16 @@ export class Preparation {
   readonly #prepared: () => void
   readonly #forgetPages: () => void
   readonly #adopts: boolean
+  readonly #trustsRestarts: boolean
   #isDone = false
   /** The directory was in use by this store, whatever has become of it. */
   #wasDone = false
   #isCaseBlind = false
 
-  constructor({ disk, adopts, forgetPages, prepared }: PreparationParts) {
+  constructor({ disk, adopts, trustsRestarts, forgetPages, prepared }: PreparationParts) {
     this.#disk = disk
     this.#adopts = adopts
+    this.#trustsRestarts = trustsRestarts
     this.#forgetPages = forgetPages
     this.#prepared = prepared
   }
@@ -63,6 +68,7 @@ export class Preparation {
       for (const directory of layout.directories) makeDirectory(files, directory, directoryMode)
       this.#try()
       if (!isWhole(this.#disk)) this.#beginAnew()
+      noticeRestart(this.#disk, this.#trustsRestarts, this.#forgetPages)
     } catch (thrown) {
       throw this.#describe(thrown)
     }
@@ -84,7 +90,7 @@ export class Preparation {
     if (isOurs() || !mayHoldPages(this.#disk) || isOurs()) return
     const message =
       `Could not use the cache directory "${layout.root}": it holds files, and no ".pagekeep". ` +
-      'Empty it, name another, or set adopt: true to have everything in it deleted but dotfiles.'
+      'Empty it, name another, or set mayEmptyDirectory: true to have everything in it deleted but dotfiles.'
     throw new PagekeepError('store-unusable', message, { store: 'disk' })
   }
 
