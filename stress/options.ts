@@ -48,8 +48,8 @@ Exits with 1 when a stale page was kept or answered, or a page was torn.
                      undoomed, deaf: ours with a protection taken out: shows what this program finds
   --expect-stale     exit with 1 when no stale page was found, for those protocols
   --keys K           how many pages there are (64)
-  --kill-every MS    mean time between two kill -9, 0 for none (80; redis 250)
-  --jitter-ms MS     longest pause between two system calls, 0 for none (2)
+  --kill-every MS    mean time between two kill -9, 0 for none (300)
+  --jitter-ms MS     longest pause between two system calls, 0 for none (1)
   --audit-every MS   how often everybody rests for an audit (1000)
   --directory DIR    the file system to use (the temporary directory; /dev/shm is one in memory)
   --seed S           for the choices of the processes (random; the scheduler has none)
@@ -73,8 +73,8 @@ export function readOptions(args: readonly string[]): StressOptions | undefined 
     store,
     protocol,
     keys: countOf('keys', values.keys, 64),
-    killEveryMs: isInOneProcess ? 0 : numberOf('kill-every', values['kill-every'], store === 'redis' ? 250 : 80, 0),
-    jitterMs: numberOf('jitter-ms', values['jitter-ms'], 2, 0),
+    killEveryMs: isInOneProcess ? 0 : numberOf('kill-every', values['kill-every'], 300, 0),
+    jitterMs: numberOf('jitter-ms', values['jitter-ms'], 1, 0),
     auditEveryMs: numberOf('audit-every', values['audit-every'], 1000, 10),
     seed: numberOf('seed', values.seed, Math.floor(Math.random() * 2 ** 32), 0),
     directory: values.directory ?? tmpdir(),
