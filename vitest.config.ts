@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
@@ -24,8 +25,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // The line of the summary comes last.
     reporters: ['default', './test/support/summary-reporter.ts'],
-    // Most tests wait for a server or a child process; one worker would leave a core idle.
-    maxWorkers: '100%',
+    // Many tests wait for a server or a child process: a worker a core would leave cores idle.
+    maxWorkers: Math.max(3, availableParallelism()),
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

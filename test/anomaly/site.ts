@@ -2,16 +2,16 @@
  * A small site on one directory: data with versions, renders that say which version they read, and an
  * auditor who knows how old a kept page may be. One of its two caches suffers faults, the other does not.
  */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { createCache, isPagekeepError, type PageCache, type PagekeepError, type SelectorInput } from 'pagekeep'
 import { DiskStore, type DiskStoreOptions, systemFiles } from 'pagekeep/stores/disk'
 import { expect } from 'vitest'
+import { fastDirectory } from '../support/fast-directory.js'
 import type { FaultyFiles } from './faulty-files.js'
 
 // Thousands of directories are made and removed: in memory where the machine has a place for that.
-const base = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
+const base = fastDirectory()
 
 /** What may be asked for: plain text, text with tags, bytes that expire, and others in the same directories. */
 export const keys = ['top.html', 'news/1.html', 'news/a/2.html', 'news/feed.bin'] as const

