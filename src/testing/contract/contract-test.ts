@@ -82,7 +82,7 @@ export class Stage {
 
 /** Resolves once `condition` holds; fails after a generous deadline. */
 export async function eventually(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const deadlineMs = Date.now() + 10_000
+  const deadlineMs = Date.now() + 30_000
   while (!(await condition())) {
     assert.ok(Date.now() < deadlineMs, `expected that ${what}`)
     await new Promise((resolve) => setImmediate(resolve))
