@@ -5,6 +5,7 @@
 
 import { type Disk, Slices } from './disk.js'
 import { diskError, errnoOf, isAbsence } from './disk-error.js'
+import { dropHomeDraft, homeDraftPrefix } from './first-use.js'
 import { readLeaseName } from './lease-name.js'
 import { markerDraftPrefix, probePrefix } from './preparation.js'
 import type { TagCompaction } from './tag-compaction.js'
@@ -56,6 +57,12 @@ function clearDrafts(disk: Disk): void {
   for (const name of files.names(layout.root)) {
     if (name.startsWith(probePrefix)) {
       removeIfAbandoned(disk, `${layout.root}/${name}`, name.slice(probePrefix.length))
+    }
+    if (name.startsWith(homeDraftPrefix)) {
+      const draft = `${layout.root}/${name}`
+      const stats = files.lstat(draft)
+      const token = name.slice(homeDraftPrefix.length)
+      if (stats !== undefined && disk.owner.isAbandoned(token, Number(stats.mtimeMs))) dropHomeDraft(disk, draft)
     }
   }
 }

@@ -8,6 +8,7 @@ import { makeDirectory } from './directories.js'
 import type { Disk } from './disk.js'
 import { diskError, errnoOf } from './disk-error.js'
 import { openFlags } from './files.js'
+import { makeHome } from './first-use.js'
 import { mayHoldPages } from './forget-pages.js'
 import { noticeRestart } from './restart.js'
 import { isWhole } from './tag-index.js'
@@ -63,6 +64,7 @@ export class Preparation {
       makeDirectory(files, layout.root, directoryMode)
       if (!files.stat(layout.root)?.isDirectory()) throw Object.assign(new Error('it is a file'), { code: 'ENOTDIR' })
       this.#refuseForeign()
+      if (files.lstat(layout.home) === undefined && !mayHoldPages(this.#disk)) makeHome(this.#disk)
       // What is missing is noted before it is made again: whoever comes between must see it too.
       if (!isWhole(this.#disk)) unlinkIfThere(this.#disk, layout.tagMarker)
       for (const directory of layout.directories) makeDirectory(files, directory, directoryMode)
