@@ -7,7 +7,7 @@ import { type Clock, systemClock } from './clock.js'
 import { PagekeepError, reasonOf } from './errors.js'
 import { CacheEmitter, type CacheEventName, type CacheListener } from './events.js'
 import type { EvictionReport } from './eviction-report.js'
-import { checkFreshness, expiryOf, type FreshnessOptions } from './freshness.js'
+import { checkDuration, checkFreshness, expiryOf, type FreshnessOptions } from './freshness.js'
 import { GuardedStore } from './guarded-store.js'
 import type { EvictionTarget } from './invalidator.js'
 import { checkKey, invalidKey, keyProblem } from './key.js'
@@ -79,7 +79,12 @@ export class PageCache implements EvictionTarget {
     this.#canPeek = maxLagMs === undefined
     const fault = (error: PagekeepError) => this.#events.fault(error)
     store.onFault?.(fault)
-    this.#guarded = new GuardedStore({ store, clock, timeoutMs: checkTime('storeTimeoutMs', storeTimeoutMs), fault })
+    this.#guarded = new GuardedStore({
+      store,
+      clock,
+      timeoutMs: checkDuration(storeTimeoutMs, 'storeTimeoutMs'),
+      fault,
+    })
     this.#readThrough = new ReadThrough({
       store: this.#guarded,
       clock,
@@ -88,7 +93,7 @@ export class PageCache implements EvictionTarget {
         ...(maxRenders !== undefined && { maxRenders }),
         ...(maxQueuedRenders !== undefined && { maxQueuedRenders }),
       }),
-      sight: maxLagMs === undefined ? undefined : this.#watch(checkTime('maxLagMs', maxLagMs)),
+      sight: maxLagMs === undefined ? undefined : this.#watch(checkDuration(maxLagMs, 'maxLagMs')),
       closing: this.#closing.signal,
       random,
     })
@@ -268,9 +273,4 @@ export class PageCache implements EvictionTarget {
 function checkStore(store: unknown): void {
   if (typeof (store as Store | undefined)?.begin === 'function') return
   throw new TypeError(`Expected a store, such as new MemoryStore(), got ${store === null ? 'null' : typeof store}`)
-}
-
-function checkTime(name: string, value: number): number {
-  if (typeof value === 'number' && value > 0) return value
-  throw new RangeError(`Expected ${name} to be a positive number of milliseconds, got ${String(value)}`)
 }

@@ -79,7 +79,7 @@ export function expiryOf(
 
 /** Returns `options`, or throws a `RangeError` that names the one that is wrong. */
 export function checkFreshness<Options extends FreshnessOptions>(options: Options): Options {
-  for (const name of ['ttlMs', 'softTimeoutMs', 'renderTimeoutMs'] as const) checkTtl(options[name], name)
+  for (const name of ['ttlMs', 'softTimeoutMs', 'renderTimeoutMs'] as const) checkDuration(options[name], name)
   for (const name of ['staleWhileRevalidateMs', 'staleIfErrorMs', 'earlyRefresh', 'negativeTtlMs'] as const) {
     const value = options[name]
     if (value !== undefined && !(typeof value === 'number' && value >= 0)) {
@@ -93,8 +93,8 @@ export function checkFreshness<Options extends FreshnessOptions>(options: Option
   return options
 }
 
-/** Returns `ttlMs`, or throws a `RangeError`. */
-export function checkTtl(ttlMs: number | undefined, name = 'ttlMs'): number | undefined {
-  if (ttlMs === undefined || (typeof ttlMs === 'number' && ttlMs > 0)) return ttlMs
-  throw new RangeError(`Expected ${name} to be a positive number of milliseconds, got ${String(ttlMs)}`)
+/** Returns `durationMs`, or throws a `RangeError` that names it. */
+export function checkDuration<Duration extends number | undefined>(durationMs: Duration, name: string): Duration {
+  if (durationMs === undefined || (typeof durationMs === 'number' && durationMs > 0)) return durationMs
+  throw new RangeError(`Expected ${name} to be a positive number of milliseconds, got ${String(durationMs)}`)
 }

@@ -1,7 +1,7 @@
 /**
  * What a render is handed: where it says what the page depends on, and whether and how long to keep it.
  */
-import { checkTtl } from './freshness.js'
+import { checkDuration } from './freshness.js'
 import { checkTag } from './selector.js'
 import type { PageBody } from './store.js'
 
@@ -55,7 +55,7 @@ export class RenderContext {
 
   /** Sets how long the page is fresh, in milliseconds from the start of its render, over what the call or the cache said. */
   ttl(ttlMs: number): void {
-    this.#ttlMs = checkTtl(ttlMs)
+    this.#ttlMs = checkDuration(ttlMs, 'ttlMs')
   }
 
   /** What `ttl()` set. */

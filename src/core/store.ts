@@ -68,11 +68,14 @@ export interface BeginOptions {
   readonly regardless?: boolean
 }
 
+/** How many keys of removed pages an eviction names. */
+export const maxListedKeys = 1000
+
 /** What an eviction did. */
 export interface Eviction {
   /** How many pages were removed. */
   readonly removed: number
-  /** The keys of removed pages, the first 1000 of them. */
+  /** The keys of removed pages, the first `maxListedKeys` of them. */
   readonly keys: readonly string[]
   /** How many renders in flight were doomed, as far as the store can count them. */
   readonly doomed: number

@@ -6,6 +6,7 @@
  * its write. How fills in flight are doomed is in open-fills.ts, by a tag in
  * memory/evicted-tags.ts.
  */
+
 import { LRUCache } from 'lru-cache'
 import { PagekeepError } from '../core/errors.js'
 import { checkKey } from '../core/key.js'
@@ -22,6 +23,7 @@ import type {
   StoreCapabilities,
   StoreState,
 } from '../core/store.js'
+import { maxListedKeys } from '../core/store.js'
 import { EvictedTags } from './memory/evicted-tags.js'
 import { TagIndex } from './memory/tag-index.js'
 import { OpenFills, type Token } from './open-fills.js'
@@ -29,8 +31,6 @@ import { OpenFills, type Token } from './open-fills.js'
 /** What a page costs beside its texts, roughly as measured: objects, map entries, list links. */
 const pageOverheadBytes = 400
 const tagOverheadBytes = 100
-const maxListedKeys = 1000
-
 export interface MemoryStoreOptions {
   /**
    * The most that pages may take, in bytes: bodies (text as UTF-8), keys, tags and a fixed overhead a

@@ -1,10 +1,10 @@
 /** What an eviction did, while it is doing it. */
+
 import { PagekeepError } from '../../core/errors.js'
 import type { Selector } from '../../core/selector.js'
 import type { Eviction, EvictionFailure } from '../../core/store.js'
+import { maxListedKeys } from '../../core/store.js'
 import { diskError } from './disk-error.js'
-
-const maxListedKeys = 1000
 
 export class Tally implements Eviction {
   removed = 0

@@ -7,16 +7,16 @@
  * adapter cannot be walked over, or fails on the way, the whole directory below which the pattern matches is
  * evicted: too much, which is safe.
  */
+
 import type { KeySelector, PatternSelector, Selector, TagSelector } from '../../core/selector.js'
 import type { Eviction, EvictionFailure } from '../../core/store.js'
+import { maxListedKeys } from '../../core/store.js'
 import type { OpenFills } from '../open-fills.js'
 import { entryName } from './entry.js'
 import { inBatches, type KeyvLike } from './keyv-like.js'
 import type { Listing } from './listing.js'
 import { keyStampedBy, type Stamps, stampOfAllTags, stampOfDirectory, stampOfKey, stampOfTag } from './stamps.js'
 import { bucketOf } from './tag-marks.js'
-
-const maxListedKeys = 1000
 
 export interface EvictionParts {
   readonly keyv: KeyvLike

@@ -1,5 +1,6 @@
 /** The promises as a site meets them: `getOrRender` on this store. */
 import assert from 'node:assert/strict'
+import type { PageCache } from '../../core/cache.js'
 import { type ContractTest, eventually, gate } from './contract-test.js'
 
 export const readThroughTests: readonly ContractTest[] = [
@@ -7,19 +8,7 @@ export const readThroughTests: readonly ContractTest[] = [
     title: 'getOrRender() renders once for two hundred callers',
     async run(stage) {
       const cache = stage.cache()
-      const rendered = gate()
-      let renders = 0
-      const answers = Array.from({ length: 200 }, () =>
-        cache.getOrRender('page.html', async () => {
-          renders++
-          await rendered.passed
-          return 'page'
-        }),
-      )
-      await eventually(() => renders > 0, 'a render begins')
-      rendered.open()
-      assert.deepEqual(new Set(await Promise.all(answers)), new Set(['page']))
-      assert.equal(renders, 1)
+      await renderOnceFor200([cache])
       assert.equal(await cache.getOrRender('page.html', () => 'not rendered'), 'page')
     },
   },
@@ -27,20 +16,7 @@ export const readThroughTests: readonly ContractTest[] = [
     title: 'getOrRender() renders once for two hundred callers on two instances',
     needs: 'isSharedByProcesses',
     async run(stage) {
-      const caches = [stage.cache(), stage.cache(stage.another())]
-      const rendered = gate()
-      let renders = 0
-      const answers = Array.from({ length: 200 }, (_, index) =>
-        caches[index % 2]?.getOrRender('page.html', async () => {
-          renders++
-          await rendered.passed
-          return 'page'
-        }),
-      )
-      await eventually(() => renders > 0, 'a render begins')
-      rendered.open()
-      assert.deepEqual(new Set(await Promise.all(answers)), new Set(['page']))
-      assert.equal(renders, 1)
+      await renderOnceFor200([stage.cache(), stage.cache(stage.another())])
     },
   },
   {
@@ -124,3 +100,20 @@ export const readThroughTests: readonly ContractTest[] = [
     },
   },
 ]
+
+/** Two hundred calls, spread over `caches`, while one render lasts: all get its page, and there is no other. */
+async function renderOnceFor200(caches: readonly PageCache[]): Promise<void> {
+  const rendered = gate()
+  let renders = 0
+  const answers = Array.from({ length: 200 }, (_, index) =>
+    caches[index % caches.length]?.getOrRender('page.html', async () => {
+      renders++
+      await rendered.passed
+      return 'page'
+    }),
+  )
+  await eventually(() => renders > 0, 'a render begins')
+  rendered.open()
+  assert.deepEqual(new Set(await Promise.all(answers)), new Set(['page']))
+  assert.equal(renders, 1)
+}
