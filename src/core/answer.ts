@@ -16,6 +16,8 @@ export interface Answer<Body extends PageBody = PageBody> {
   readonly renderBeganAtMs: number
   /** From when on it is no longer fresh. */
   readonly expiresAtMs?: number
+  /** What the render said of the page with `context.describe()`. */
+  readonly metadata?: string
 }
 
 export function fromStore(page: KeptPage, status: 'hit' | 'stale'): Answer {
@@ -27,6 +29,11 @@ export function fromFlight(landing: Landing, status: 'rendered' | 'joined'): Ans
   return { ...outline(landing), status, isKept: landing.source === 'kept' }
 }
 
-function outline({ body, renderBeganAtMs, expiresAtMs }: KeptPage) {
-  return { body, renderBeganAtMs, ...(expiresAtMs !== undefined && { expiresAtMs }) }
+function outline({ body, renderBeganAtMs, expiresAtMs, metadata }: KeptPage) {
+  return {
+    body,
+    renderBeganAtMs,
+    ...(expiresAtMs !== undefined && { expiresAtMs }),
+    ...(metadata !== undefined && { metadata }),
+  }
 }

@@ -157,7 +157,7 @@ export class PageCache implements EvictionTarget {
   async set(
     key: string,
     body: PageBody,
-    options: Pick<RenderOptions, 'ttlMs' | 'ttlJitter' | 'tags'> = {},
+    options: Pick<RenderOptions, 'ttlMs' | 'ttlJitter' | 'tags'> & { readonly metadata?: string } = {},
   ): Promise<void> {
     checkBody(checkKey(key), body)
     const { tags } = new RenderContext(key, this.#closing.signal, options.tags)
@@ -168,7 +168,14 @@ export class PageCache implements EvictionTarget {
     const fill = await this.#store.begin(key, { regardless: true })
     if (fill.kind !== 'fill') throw new PagekeepError('store-failed', `The store refused to keep "${key}".`, { key })
     try {
-      const page = { body, tags, renderBeganAtMs, ...(expiresAtMs !== undefined && { expiresAtMs }) }
+      const { metadata } = options
+      const page = {
+        body,
+        tags,
+        renderBeganAtMs,
+        ...(expiresAtMs !== undefined && { expiresAtMs }),
+        ...(metadata !== undefined && { metadata }),
+      }
       const outcome = await fill.publish(page)
       this.#events.emit(outcome, { key, renderMs: 0, tags })
     } finally {

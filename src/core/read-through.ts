@@ -91,7 +91,7 @@ export class ReadThrough {
     const renderBeganAtMs = clock.now()
     const { context, run } = this.#prepare({ key, render, options })
     const body = await run()
-    return { body, source: 'unkept', renderBeganAtMs, ...life(context, options, renderBeganAtMs, random) }
+    return { body, source: 'unkept', renderBeganAtMs, ...about(context, options, renderBeganAtMs, random) }
   }
 
   /** Resolves when every render has ended. */
@@ -176,7 +176,7 @@ export class ReadThrough {
     }
     const renderMs = clock.now() - renderBeganAtMs
     const { tags } = context
-    const page = { body, renderBeganAtMs, ...life(context, options, renderBeganAtMs, random) }
+    const page = { body, renderBeganAtMs, ...about(context, options, renderBeganAtMs, random) }
     const isNotKept = context.isSkipped || closing.aborted || (context.isNegative && !options.negativeTtlMs)
     if (isNotKept) {
       await store.abandon(key, fill)
@@ -218,15 +218,17 @@ function isOverdue({ expiresAtMs }: KeptPage, nowMs: number): boolean {
   return expiresAtMs !== undefined && expiresAtMs <= nowMs
 }
 
-function life(
+/** What there is to say of a page besides its bytes. */
+function about(
   context: RenderContext,
   options: FreshnessOptions,
   beganAtMs: number,
   random: () => number,
-): { expiresAtMs?: number } {
+): Pick<KeptPage, 'expiresAtMs' | 'metadata'> {
   const ttlMs = context.isNegative ? options.negativeTtlMs || undefined : (context.ttlMs ?? options.ttlMs)
   const expiresAtMs = expiryOf(ttlMs, options.ttlJitter ?? 0, beganAtMs, random)
-  return expiresAtMs === undefined ? {} : { expiresAtMs }
+  const { metadata } = context
+  return { ...(expiresAtMs !== undefined && { expiresAtMs }), ...(metadata !== undefined && { metadata }) }
 }
 
 export function checkBody(key: string, body: unknown): PageBody {

@@ -16,6 +16,7 @@ export class RenderContext {
   #isSkipped = false
   #isNegative = false
   #ttlMs: number | undefined
+  #metadata: string | undefined
 
   constructor(key: string, signal: AbortSignal, tags: readonly string[] = []) {
     this.key = key
@@ -61,5 +62,19 @@ export class RenderContext {
   /** What `ttl()` set. */
   get ttlMs(): number | undefined {
     return this.#ttlMs
+  }
+
+  /**
+   * Keeps a text with the page, in one step with its bytes: a status, headers, whatever `answer()` is to give
+   * back as `metadata`. The last call counts. Price on disk: a second small file. Throws a `TypeError`.
+   */
+  describe(metadata: string): void {
+    if (typeof metadata !== 'string') throw new TypeError(`Expected metadata to be a string, got ${typeof metadata}`)
+    this.#metadata = metadata
+  }
+
+  /** What `describe()` set. */
+  get metadata(): string | undefined {
+    return this.#metadata
   }
 }

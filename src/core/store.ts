@@ -24,6 +24,8 @@ export interface NewPage {
   readonly expiresAtMs?: number
   /** How long its render took; given with pages that expire, for refreshing them early. */
   readonly renderMs?: number
+  /** What is to be known of it besides its bytes (status and headers, say), in a form that the store does not read. */
+  readonly metadata?: string
 }
 
 /** A page as a store returns it. */
@@ -34,6 +36,8 @@ export interface KeptPage {
   readonly renderBeganAtMs: number
   readonly expiresAtMs?: number
   readonly renderMs?: number
+  /** As it was kept: never another page's, and never missing where there was one. */
+  readonly metadata?: string
 }
 
 /**

@@ -33,7 +33,7 @@ const pageOverheadBytes = 400
 const tagOverheadBytes = 100
 export interface MemoryStoreOptions {
   /**
-   * The most that pages may take, in bytes: bodies (text as UTF-8), keys, tags and a fixed overhead a
+   * The most that pages may take, in bytes: bodies (text as UTF-8), keys, metadata, tags and a fixed overhead a
    * page. Default 64 MiB. The page used least recently leaves first. Price: text with characters beyond
    * Latin-1 takes up to twice its counted size in a JavaScript heap.
    */
@@ -191,7 +191,8 @@ function holdOf({ tags, ...page }: NewPage): Held {
 }
 
 function sizeOf({ page, tags }: Held, key: string): number {
+  const metadata = Buffer.byteLength(page.metadata ?? '')
   const body = typeof page.body === 'string' ? Buffer.byteLength(page.body) : page.body.byteLength
   const named = tags.reduce((sum, tag) => sum + tagOverheadBytes + Buffer.byteLength(tag), 0)
-  return pageOverheadBytes + Buffer.byteLength(key) + body + named
+  return pageOverheadBytes + Buffer.byteLength(key) + body + metadata + named
 }

@@ -1,6 +1,6 @@
 /**
- * A page as a file. Plain text without an expiry is nothing but its bytes; bytes, pages that expire and
- * empty pages have a record beside them, announced by a bit of the file's mode (page-record.ts).
+ * A page as a file. Plain text without an expiry or metadata is nothing but its bytes; all other pages,
+ * empty ones too, have a record beside them, announced by a bit of the file's mode (page-record.ts).
  *
  * An empty file without a record is no page: a loss of power leaves such files.
  */
@@ -13,12 +13,12 @@ import { readAll } from './whole-file.js'
 
 /** What is written for `page`: its bytes, and its record if it needs one. */
 export function encodePage(page: NewPage): { readonly bytes: Uint8Array; readonly record: PageRecord | undefined } {
-  const { body, renderBeganAtMs, expiresAtMs, renderMs } = page
+  const { body, tags: _, renderMs, ...rest } = page
   const isBytes = typeof body !== 'string'
   const bytes = isBytes ? body : Buffer.from(body)
-  if (!isBytes && expiresAtMs === undefined && bytes.length > 0) return { bytes, record: undefined }
-  const times = { ...(expiresAtMs !== undefined && { expiresAtMs }), ...(renderMs !== undefined && { renderMs }) }
-  return { bytes, record: { isBytes, renderBeganAtMs, ...times } }
+  const isPlain = rest.expiresAtMs === undefined && rest.metadata === undefined
+  if (!isBytes && isPlain && bytes.length > 0) return { bytes, record: undefined }
+  return { bytes, record: { isBytes, ...rest, ...(renderMs !== undefined && { renderMs }) } }
 }
 
 /** The whole page of `key`, or `undefined` for anything else that may lie there. */
@@ -53,8 +53,8 @@ function readOnce(disk: Disk, key: string, path: string): KeptPage | bigint | un
     }
     const record = readRecord(disk, key, stats)
     if (record === undefined) return stats.ino
-    const { isBytes, ...times } = record
-    return { body: isBytes ? bytes : bytes.toString(), ...times }
+    const { isBytes, ...rest } = record
+    return { body: isBytes ? bytes : bytes.toString(), ...rest }
   } catch (thrown) {
     throw diskError(`read the page "${key}"`, thrown, key)
   } finally {

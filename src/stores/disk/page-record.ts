@@ -18,6 +18,7 @@ export interface PageRecord {
   readonly renderBeganAtMs: number
   readonly expiresAtMs?: number
   readonly renderMs?: number
+  readonly metadata?: string
 }
 
 export type PageStats = Pick<BigIntStats, 'ino' | 'size' | 'mtimeNs'>
@@ -46,7 +47,7 @@ export function readRecord({ files, layout }: Disk, key: string, stats: PageStat
     if (thrown instanceof SyntaxError || isAbsence(thrown) || errnoOf(thrown) === 'EISDIR') return undefined
     throw thrown
   }
-  const { isBytes, renderBeganAtMs, expiresAtMs, renderMs } = read ?? {}
+  const { isBytes, renderBeganAtMs, expiresAtMs, renderMs, metadata } = read ?? {}
   const identity = identityOf(stats)
   if (read?.ino !== identity.ino || read.size !== identity.size || read.mtimeNs !== identity.mtimeNs) return undefined
   if (typeof isBytes !== 'boolean' || typeof renderBeganAtMs !== 'number') return undefined
@@ -55,6 +56,7 @@ export function readRecord({ files, layout }: Disk, key: string, stats: PageStat
     renderBeganAtMs,
     ...(typeof expiresAtMs === 'number' && { expiresAtMs }),
     ...(typeof renderMs === 'number' && { renderMs }),
+    ...(typeof metadata === 'string' && { metadata }),
   }
 }
 

@@ -64,6 +64,17 @@ export const pageTests: readonly ContractTest[] = [
     },
   },
   {
+    title: 'get() returns the metadata as it was kept, and none where none was',
+    async run(stage) {
+      const metadata = '{"status":404,"headers":[["x-quote","\\"ä\\"\\n"]]}'
+      const fill = await stage.begin('page.html')
+      await fill.publish({ ...stage.page('described'), metadata })
+      assert.equal((await stage.store.get('page.html'))?.metadata, metadata)
+      await stage.keep('page.html', 'plain')
+      assert.equal((await stage.store.get('page.html'))?.metadata, undefined)
+    },
+  },
+  {
     title: 'publish() replaces the page that was there',
     async run(stage) {
       await stage.keep('page.html', 'one, and longer')
