@@ -48,11 +48,14 @@ export class RoutePattern {
 
 export class Route<Template extends string = string> {
   readonly template: Template
+  /** How it writes upper-case letters of values, for those that must write the same names elsewhere. */
+  readonly letterCase: 'keep' | 'escape'
   readonly #parsed: RouteTemplate
 
   constructor(template: Template, options: RouteOptions = {}) {
     this.template = template
-    this.#parsed = readTemplate(template, options.letterCase === 'escape')
+    this.letterCase = options.letterCase === 'escape' ? 'escape' : 'keep'
+    this.#parsed = readTemplate(template, this.letterCase === 'escape')
     Object.freeze(this)
   }
 
