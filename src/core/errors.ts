@@ -26,6 +26,7 @@ export const errorCodes = [
   'channel-unknown',
   'queue-taken',
   'rule-failed',
+  'table-locked',
   'closed',
 ] as const
 

@@ -15,3 +15,5 @@ export {
 export { type RunOptions, runUntilSignal } from './run.js'
 export type { RowSetAside } from './set-aside.js'
 export type { InvalidatorState, InvalidatorStatus, QueueStatus } from './status.js'
+export type { SchemaConnection } from './feed/schema/borrowed-client.js'
+export { FeedSchema, type FeedSchemaOptions, type InstallOptions } from './feed/schema/feed-schema.js'

@@ -1,0 +1,98 @@
+/**
+ * The feed's schema: what must stand in the database so that each committed change reaches every node.
+ *
+ * It is installed by `install()`, or printed by `sql()` for those who run their own migrations; both are
+ * the same statements, and each can be run again at any time. Why it is built so: decision 0013.
+ */
+import { reasonOf } from '../../../../core/errors.js'
+import { inTransaction, type SchemaConnection, withStatements } from './borrowed-client.js'
+import { migrationStatements } from './migrations.js'
+import { readSchemaName, type SchemaName } from './quoting.js'
+
+export interface FeedSchemaOptions {
+  /** The schema that everything lies in, and the channel of its NOTIFY. Default `pagekeep`. */
+  readonly schema?: string
+  /**
+   * Whether writers NOTIFY when nobody polls. Default `true`. `false` for sites with two-phase commit, whose
+   * PREPARE TRANSACTION fails after a NOTIFY; listeners then poll, and evictions take as long as that.
+   */
+  readonly notify?: boolean
+}
+
+export interface InstallOptions {
+  /** How long to wait for a lock, in milliseconds, while writers queue behind. Default 5,000. */
+  readonly lockTimeoutMs?: number
+  /** Told each step before it is done. */
+  readonly onProgress?: (message: string) => void
+}
+
+export class FeedSchema {
+  readonly #schema: SchemaName
+  readonly #notify: boolean
+
+  constructor(options: FeedSchemaOptions = {}) {
+    const { schema = 'pagekeep', notify = true } = options
+    if (typeof notify !== 'boolean') throw new TypeError(`Expected notify to be true or false, got ${String(notify)}`)
+    this.#schema = readSchemaName(schema)
+    this.#notify = notify
+  }
+
+  /** Everything as SQL: statements that can be run together or one by one, again and again. */
+  sql(): string {
+    return `${this.#steps()
+      .map(({ title, sql }) => `-- ${title}\n${sql}`)
+      .join('\n\n')}\n`
+  }
+
+  /**
+   * Brings the database to what `sql()` says; what is there already is left alone, without a lock on any table.
+   * Rejects with `table-locked`, `database-lacks`, `database-refused` or `database-unreachable`.
+   */
+  async install(connection: SchemaConnection, options: InstallOptions = {}): Promise<void> {
+    const { onProgress = () => {} } = options
+    const lockTimeoutMs = readLockTimeout(options)
+    await withStatements(connection, async (statements) => {
+      for (const { title, sql } of this.#steps()) {
+        tell(onProgress, title)
+        await inTransaction(statements, sql, lockTimeoutMs, title)
+      }
+    })
+  }
+
+  /** Removes the schema, its triggers, and all that was in it. Rejects as `install` does. */
+  async uninstall(connection: SchemaConnection, options: InstallOptions = {}): Promise<void> {
+    const { onProgress = () => {} } = options
+    const title = `removing the schema ${this.#schema.sql}`
+    tell(onProgress, title)
+    await withStatements(connection, (statements) =>
+      inTransaction(statements, `DROP SCHEMA IF EXISTS ${this.#schema.sql} CASCADE`, readLockTimeout(options), title),
+    )
+  }
+
+  #steps(): { title: string; sql: string }[] {
+    const { sql } = this.#schema
+    return [
+      ...migrationStatements(this.#schema).map((statement, index) => ({
+        title: index === 0 ? `preparing the schema ${sql}` : `migration ${index} of the schema ${sql}`,
+        sql: statement,
+      })),
+      {
+        title: `setting notify of the schema ${sql}`,
+        sql: `UPDATE ${this.#schema.of('feed_state')} SET notify = ${this.#notify} WHERE notify <> ${this.#notify};`,
+      },
+    ]
+  }
+}
+
+function readLockTimeout({ lockTimeoutMs = 5_000 }: InstallOptions): number {
+  if (Number.isSafeInteger(lockTimeoutMs) && lockTimeoutMs > 0) return lockTimeoutMs
+  throw new TypeError(`Expected lockTimeoutMs to be a positive integer, got ${String(lockTimeoutMs)}`)
+}
+
+function tell(onProgress: (message: string) => void, message: string): void {
+  try {
+    onProgress(message)
+  } catch (thrown) {
+    process.emitWarning(`onProgress failed: ${reasonOf(thrown)}`)
+  }
+}
