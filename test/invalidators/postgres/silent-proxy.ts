@@ -11,9 +11,10 @@ export class SilentProxy {
   isSilent = false
   port = 0
 
-  static async start(targetPort: number): Promise<SilentProxy> {
+  /** On a free port unless one is named. */
+  static async start(targetPort: number, port = 0): Promise<SilentProxy> {
     const proxy = new SilentProxy(targetPort)
-    await new Promise<void>((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve))
+    await new Promise<void>((resolve) => proxy.#server.listen(port, '127.0.0.1', resolve))
     const address = proxy.#server.address()
     if (typeof address === 'object' && address !== null) proxy.port = address.port
     return proxy
