@@ -5,6 +5,7 @@
  * waits for whoever migrates the same schema, looks whether it is recorded, and runs once.
  */
 import { feedSql } from './001-feed.sql.js'
+import { segmentsSql } from './002-segments.sql.js'
 import { doBlock, literal, type SchemaName } from './quoting.js'
 
 interface Migration {
@@ -13,7 +14,10 @@ interface Migration {
   readonly sql: (schema: SchemaName) => string
 }
 
-export const migrations: readonly Migration[] = [{ version: 1, name: 'feed', sql: feedSql }]
+export const migrations: readonly Migration[] = [
+  { version: 1, name: 'feed', sql: feedSql },
+  { version: 2, name: 'segments', sql: segmentsSql },
+]
 
 /** The version that this code knows. */
 export const schemaVersion = migrations.length
