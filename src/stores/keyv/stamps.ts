@@ -33,7 +33,7 @@
 import { randomBytes } from 'node:crypto'
 import { PagekeepError } from '../../core/errors.js'
 import type { ErrorWatch } from './error-watch.js'
-import { inBatches, type KeyvLike } from './keyv-like.js'
+import { inBatches, type KeyvLike, readMany } from './keyv-like.js'
 
 /** What lies under a stamp's name. It carries the name, so that a name that the adapter changed is noticed. */
 interface StampRecord {
@@ -84,7 +84,7 @@ export class Stamps {
   /** The stamps under these names, in their order. */
   read(names: readonly string[]): Promise<(string | undefined)[]> {
     return inBatches(names, async (batch) => {
-      return this.among(await this.#keyv.getMany(batch), batch)
+      return this.among(await readMany(this.#keyv, batch), batch)
     })
   }
 
