@@ -2,7 +2,17 @@
  * A store around a store that fails on command: to show that a fault of the cache is not one of the site.
  */
 import type { Selector } from '../core/selector.js'
-import type { Awaitable, BeginOptions, Busy, Eviction, Fill, KeptPage, NewPage, Store } from '../core/store.js'
+import type {
+  Awaitable,
+  BeginOptions,
+  Busy,
+  Eviction,
+  Fill,
+  GetOptions,
+  KeptPage,
+  NewPage,
+  Store,
+} from '../core/store.js'
 
 /** What can be made to fail; `publish`, `state` and `abandon` are those of fills begun afterwards or before. */
 export type ChaosAct = 'get' | 'begin' | 'state' | 'publish' | 'abandon' | 'evict' | 'close'
@@ -35,8 +45,8 @@ export class ChaosStore implements Store {
     return this.#inner.state
   }
 
-  get(key: string): Awaitable<KeptPage | undefined> {
-    return this.#do('get', () => this.#inner.get(key))
+  get(key: string, options?: GetOptions): Awaitable<KeptPage | undefined> {
+    return this.#do('get', () => this.#inner.get(key, options))
   }
 
   async begin(key: string, options?: BeginOptions): Promise<Fill | Busy> {
@@ -47,6 +57,7 @@ export class ChaosStore implements Store {
       state: () => this.#do('state', () => begun.state()),
       publish: (page: NewPage) => this.#do('publish', () => begun.publish(page)),
       abandon: () => this.#do('abandon', () => begun.abandon()),
+      ...(begun.lineage !== undefined && { lineage: () => begun.lineage?.() ?? '' }),
     }
   }
 

@@ -5,12 +5,16 @@ import { parseSelectors, type SelectorInput } from '../../core/selector.js'
 import type { Eviction, Fill, NewPage, PageBody, Store, StoreCapabilities } from '../../core/store.js'
 import { FakeClock } from '../fake-clock.js'
 import type { StoreUnderTest } from '../store-contract.js'
+import { Actor } from './actor.js'
+
+/** A capability of the store, or a hook of what `create` returned; `ulimit` is one of the machine. */
+type Need = keyof StoreCapabilities | 'another' | 'tearWrite' | 'truncate' | 'leaveLock' | 'process' | 'ulimit'
 
 export interface ContractTest {
   /** A sentence of the port. */
   readonly title: string
   /** Runs only on stores that can do this. */
-  readonly needs?: keyof StoreCapabilities | 'another'
+  readonly needs?: Need | readonly Need[]
   run(stage: Stage): Promise<void>
 }
 
@@ -18,17 +22,24 @@ export interface ContractTest {
 export class Stage {
   readonly store: Store
   readonly clock = new FakeClock()
+  /** How long anything may take that a store may take its time for. */
+  readonly patienceMs: number
   readonly #under: StoreUnderTest
   readonly #others: Store[] = []
+  readonly #actors: Actor[] = []
 
-  constructor(under: StoreUnderTest) {
+  constructor(under: StoreUnderTest, patienceMs: number) {
     this.#under = under
     this.store = under.store
+    this.patienceMs = patienceMs
   }
 
-  canRun(test: ContractTest): boolean {
-    if (test.needs === undefined) return true
-    return test.needs === 'another' ? this.#under.another !== undefined : this.store.capabilities[test.needs]
+  /** Why the test does not apply, or `undefined` when it does. */
+  missing({ needs = [] }: ContractTest): string | undefined {
+    return [needs]
+      .flat()
+      .map((need) => this.#reasonWithout(need))
+      .find((reason) => reason !== undefined)
   }
 
   another(): Store {
@@ -36,6 +47,31 @@ export class Stage {
     assert.ok(other, 'the store under test offers no second instance')
     this.#others.push(other)
     return other
+  }
+
+  /** So many other processes on the same pages, ready. */
+  async crew(size: number): Promise<Actor[]> {
+    const crew = Array.from({ length: size }, () => this.#actor(false))
+    await Promise.all(crew.map((actor) => actor.ready()))
+    return crew
+  }
+
+  async actorWithFewFiles(): Promise<Actor> {
+    const actor = this.#actor(true)
+    await actor.ready()
+    return actor
+  }
+
+  async tearWrite(key: string, body: string): Promise<void> {
+    await this.#under.tearWrite?.(key, body)
+  }
+
+  async truncate(key: string, share: number): Promise<void> {
+    await this.#under.truncate?.(key, share)
+  }
+
+  async leaveLock(key: string): Promise<void> {
+    await this.#under.leaveLock?.(key)
   }
 
   cache(store: Store = this.store): PageCache {
@@ -74,10 +110,36 @@ export class Stage {
   }
 
   async strike(): Promise<void> {
+    for (const actor of this.#actors) await actor.kill()
     for (const other of this.#others) await other.close()
     await this.store.close()
     await this.#under.dispose?.()
   }
+
+  #actor(hasFewFiles: boolean): Actor {
+    assert.ok(this.#under.process, 'the store under test names no process')
+    const actor = new Actor(this.#under.process, this.patienceMs, hasFewFiles)
+    this.#actors.push(actor)
+    return actor
+  }
+
+  #reasonWithout(need: Need): string | undefined {
+    if (need === 'ulimit') return process.platform === 'win32' ? 'this machine has no ulimit' : undefined
+    if (need === 'isSharedByProcesses' || need === 'canList' || need === 'isDurable') {
+      return this.store.capabilities[need] ? undefined : `its capability ${need} is false`
+    }
+    return this.#under[need] === undefined ? `its create() gives no "${need}"` : undefined
+  }
+}
+
+/** What `answer` resolves to; fails when that takes longer. */
+export async function within<T>(patienceMs: number, answer: Promise<T>, what: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    const message = `expected that ${what} within ${patienceMs} ms`
+    timer = setTimeout(() => reject(new assert.AssertionError({ message })), patienceMs)
+  })
+  return Promise.race([answer, late]).finally(() => clearTimeout(timer))
 }
 
 /** Resolves once `condition` holds; fails after a generous deadline. */

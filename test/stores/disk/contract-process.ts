@@ -1,0 +1,5 @@
+/** A process of the contract of stores on a directory. */
+import { DiskStore } from 'pagekeep/stores/disk'
+import { runStoreProcess } from 'pagekeep/testing'
+
+runStoreProcess((directory) => new DiskStore({ directory }))
