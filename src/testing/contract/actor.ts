@@ -13,6 +13,7 @@ export interface Answers {
 
 /** Enough for node and a loader of TypeScript, and soon used up. */
 const fewFiles = 256
+const startMs = 60_000
 
 type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never
 
@@ -44,8 +45,9 @@ export class Actor {
     this.#ended = once(this.#child, 'exit').then(() => this.#tell())
   }
 
+  /** However long the machine takes to start a process: that says nothing about the store. */
   ready(): Promise<Word> {
-    return this.#says('is ready', (word) => word.kind === 'ready')
+    return this.#says('is ready', (word) => word.kind === 'ready', Math.max(this.#patienceMs, startMs))
   }
 
   /** So many concurrent calls. Without a `body` the render waits for `finish`. */
@@ -107,17 +109,17 @@ export class Actor {
     return word.kind === 'done' ? word.result : undefined
   }
 
-  async #says(what: string, isWanted: (word: Word) => boolean): Promise<Word> {
-    await this.#until(what, () => this.#heard.some(isWanted))
+  async #says(what: string, isWanted: (word: Word) => boolean, patienceMs = this.#patienceMs): Promise<Word> {
+    await this.#until(what, () => this.#heard.some(isWanted), patienceMs)
     return this.#heard.find(isWanted) as Word
   }
 
-  async #until(what: string, isTrue: () => boolean): Promise<void> {
+  async #until(what: string, isTrue: () => boolean, patienceMs = this.#patienceMs): Promise<void> {
     let isLate = false
     const timer = setTimeout(() => {
       isLate = true
       this.#tell()
-    }, this.#patienceMs)
+    }, patienceMs)
     try {
       while (!isTrue()) {
         const isGone = this.#child.exitCode !== null || this.#child.signalCode !== null

@@ -67,22 +67,24 @@ export const processTests: readonly ContractTest[] = [
     needs: ['process', 'ulimit'],
     async run(stage) {
       const actor = await stage.actorWithFewFiles()
-      for (const name of ['warm.html', 'evicted.html']) await actor.ask(name, { body: 'page' })
+      const evictions: [string, SelectorInput][] = [
+        ['1.html', '1.html'],
+        ['a/2.html', 'a/**'],
+        ['3.html', { tag: '3' }],
+      ]
+      for (const [name] of [...evictions, ['warm.html']]) await actor.ask(name, { body: 'page', tags: [name[0] ?? ''] })
       assert.ok((await actor.exhaust()) > 0)
       for (const name of ['warm.html', 'cold.html']) {
         assert.deepEqual(await actor.ask(name, { body: 'page', callers }), { answers: ['page'], count: callers })
       }
-      const isDone = await actor.evict('evicted.html').then(
-        () => true,
-        (thrown: { code?: unknown }) => {
-          assert.equal(thrown.code, 'evict-failed')
-          return false
-        },
-      )
+      const failed: SelectorInput[] = []
+      for (const [, selector] of evictions) if (!(await isEvicted(actor, selector))) failed.push(selector)
       assert.deepEqual((await actor.ask('after.html', { body: 'page' })).answers, ['page'])
       await actor.recover()
-      if (!isDone) await actor.evict('evicted.html')
-      assert.equal(await actor.get('evicted.html'), undefined)
+      for (const selector of failed) await actor.evict(selector)
+      for (const [name, selector] of evictions) {
+        assert.equal(await actor.get(name), undefined, `a page that was evicted by ${JSON.stringify(selector)}`)
+      }
       await actor.ask('cold.html', { body: 'page' })
       assert.equal(await actor.get('cold.html'), 'page')
     },
@@ -91,6 +93,17 @@ export const processTests: readonly ContractTest[] = [
 
 function firstToRender(crew: readonly Actor[]): Promise<Actor> {
   return Promise.race(crew.map((actor) => actor.rendering()))
+}
+
+/** Whether the eviction was done; if not, it must have said so. */
+async function isEvicted(actor: Actor, selector: SelectorInput): Promise<boolean> {
+  try {
+    await actor.evict(selector)
+    return true
+  } catch (thrown) {
+    assert.equal((thrown as { code?: unknown }).code, 'evict-failed')
+    return false
+  }
 }
 
 function rendersOf(crew: readonly Actor[]): number {
