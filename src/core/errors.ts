@@ -15,6 +15,7 @@ export const errorCodes = [
   'render-failed',
   'render-timeout',
   'renders-full',
+  'render-recursive',
   'key-conflict',
   'store-failed',
   'store-timeout',
@@ -27,6 +28,10 @@ export const errorCodes = [
   'queue-taken',
   'rule-failed',
   'table-locked',
+  'node-taken',
+  'feed-row-invalid',
+  'in-transaction',
+  'not-settled',
   'closed',
 ] as const
 
@@ -38,6 +43,8 @@ export interface ErrorDetails {
   readonly key?: string
   /** The name of the store concerned (`disk`, `memory`, `keyv`). */
   readonly store?: string
+  /** The names of the nodes concerned. */
+  readonly nodes?: readonly string[]
   /** What lies behind it: the error of the file system, the database, the library. */
   readonly cause?: unknown
 }
@@ -54,12 +61,14 @@ export class PagekeepError extends Error {
   readonly code: ErrorCode
   readonly key: string | undefined
   readonly store: string | undefined
+  readonly nodes: readonly string[] | undefined
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
     this.code = code
     this.key = details.key
     this.store = details.store
+    this.nodes = details.nodes
     Object.defineProperty(this, brand, { value: true })
   }
 }

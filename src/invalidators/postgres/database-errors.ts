@@ -29,7 +29,7 @@ export function ruleFailed(message: string, cause?: unknown): PagekeepError {
 
 /** What trying again cannot mend. */
 export function isPermanent(error: PagekeepError): boolean {
-  return ['database-lacks', 'channel-unknown', 'queue-taken'].includes(error.code)
+  return ['database-lacks', 'channel-unknown', 'queue-taken', 'node-taken'].includes(error.code)
 }
 
 /** The SQLSTATE of an error of PostgreSQL's, or the system's code (`ECONNREFUSED`). */

@@ -5,6 +5,7 @@
 import { EventEmitter } from 'node:events'
 import { type PagekeepError, reasonOf } from '../../core/errors.js'
 import { type Logger, silentLogger } from '../../core/invalidator.js'
+import type { EmptiedReason } from './feed/cursor-keeper.js'
 
 export interface InvalidatorEvents {
   /** It listens, and what was queued meanwhile is about to be swept. */
@@ -13,12 +14,17 @@ export interface InvalidatorEvents {
   disconnected: { readonly reason: PagekeepError; readonly retryInMs: number }
   /** Another process of this node listens; this one takes over when that ends. */
   standingBy: { readonly pid: string }
-  /** Selectors were evicted. `why`: by rows of a queue, by a NOTIFY without a queue, or a second time. */
+  /**
+   * Selectors were evicted. `why`: by rows of a queue, by a NOTIFY without a queue, or a second time; by rows of
+   * the feed, on trying again, or because the store was emptied.
+   */
   evicted: {
-    readonly why: 'queue' | 'notify' | 'second-look'
+    readonly why: 'queue' | 'notify' | 'second-look' | 'feed' | 'retry' | 'emptied'
     readonly selectors: readonly string[]
     readonly removed: number
   }
+  /** Everything was evicted, since what was remembered of the feed could not be believed. `message` says it in words. */
+  emptied: { readonly reason: EmptiedReason; readonly message: string }
   /** Every queue was looked at; `rows` were cleared since the sweep before. */
   swept: { readonly rows: number }
   /** A row cannot be applied. It stays in its table and is tried again at `retryAtMs` (since 1970). */
@@ -41,6 +47,7 @@ const levels: Partial<Record<InvalidatorEventName, 'debug' | 'info' | 'warn'>> =
   connected: 'info',
   standingBy: 'info',
   setAside: 'warn',
+  emptied: 'warn',
   swept: 'debug',
   evicted: 'debug',
 }

@@ -60,7 +60,7 @@ export class AdvisoryListenerLock implements ListenerLock {
         table.oid | 0,
       ])
       if (answer?.taken === 'true') continue
-      const holder = await findHolder(connection, table)
+      const holder = await findHolder(connection, lockClass, table.oid, table.definition.table.written)
       for (const { oid } of sorted.slice(0, index)) {
         await connection.query('SELECT pg_advisory_unlock($1, $2)::text', [lockClass, oid | 0])
       }
@@ -94,25 +94,31 @@ export function queueTaken({ applicationName, pid, user, address, table }: Holde
 }
 
 /** Roles may end their own connections. By name too: the number may be another's by now. */
-async function endOwnLeftover(connection: Connection, { pid, applicationName }: Holder): Promise<void> {
+export async function endOwnLeftover(connection: Connection, { pid, applicationName }: Holder): Promise<void> {
   const sql =
     'SELECT pg_terminate_backend(pid)::text FROM pg_stat_activity WHERE pid::text = $1 AND application_name = $2'
   await connection.query(sql, [pid, applicationName])
 }
 
-async function findHolder(connection: Connection, table: QueueTable): Promise<Holder> {
+/** Who holds that advisory lock; `table` is only named. */
+export async function findHolder(
+  connection: Connection,
+  lockClass: number,
+  lockId: number,
+  table: string,
+): Promise<Holder> {
   const [row] = await connection.query(
     `SELECT a.application_name AS name, a.pid::text AS pid, a.usename::text AS user, a.client_addr::text AS address
        FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
       WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2 AND l.classid = $1::oid AND l.objid = $2::oid
         AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
-    [lockClass, table.oid],
+    [lockClass, lockId],
   )
   return {
     applicationName: row?.name ?? '(it has just ended)',
     pid: row?.pid ?? '?',
     user: row?.user ?? '?',
     address: row?.address ?? 'a place that this role may not see, or the same host',
-    table: table.definition.table.written,
+    table,
   }
 }

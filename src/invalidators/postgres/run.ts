@@ -2,8 +2,7 @@
  * The invalidator as a process of its own: runs until SIGTERM or SIGINT, ends in order, and at the second
  * signal at once.
  */
-import { type Logger, silentLogger } from '../../core/invalidator.js'
-import type { PostgresInvalidator } from './postgres-invalidator.js'
+import { type Invalidator, type Logger, silentLogger } from '../../core/invalidator.js'
 
 export interface RunOptions {
   /** Default: silent. */
@@ -16,7 +15,7 @@ export interface RunOptions {
  * Starts `invalidator` and resolves when it has been stopped by a signal; rejects when `start()` does.
  * Close the cache afterwards. `examples/freshports/listener.ts` is such a process.
  */
-export async function runUntilSignal(invalidator: PostgresInvalidator, options: RunOptions = {}): Promise<void> {
+export async function runUntilSignal(invalidator: Invalidator, options: RunOptions = {}): Promise<void> {
   const { logger = silentLogger, signals = ['SIGTERM', 'SIGINT'] } = options
   // Its own timers keep no process alive, and there may be no connection at times.
   const alive = setInterval(() => {}, 2 ** 30)

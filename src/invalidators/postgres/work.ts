@@ -95,7 +95,8 @@ export class Work {
 
 type QueueDrainEvict = ConstructorParameters<typeof QueueDrain>[0]['evict']
 
-function volatileState(): StoreState {
+/** Remembers as long as the process lives. */
+export function volatileState(): StoreState {
   const texts = new Map<string, string>()
   return {
     read: (name) => texts.get(name),

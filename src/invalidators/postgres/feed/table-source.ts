@@ -1,0 +1,167 @@
+/**
+ * Reads the feed's table. Ids and commits have different orders: A takes 1, B takes 2, B commits first, and
+ * "id > 2" never sees A. So the cursor is the snapshot of the last read, and what is asked for are the rows
+ * of transactions that had not ended in it: each exactly once, in whatever order transactions end.
+ *
+ * On a hot standby a snapshot's list of open transactions is empty, and `pg_visible_in_snapshot` is true for
+ * one still open. There, rows from `xmin` on are read again each time, and those seen before are dropped.
+ */
+import type { Connection } from '../connection.js'
+import { lacks, statementFailure } from '../database-errors.js'
+import type { Cursor, FeedIdentity, FeedPage, FeedRow, FeedSource, PageStart } from './feed-source.js'
+import type { SchemaName } from './schema/quoting.js'
+import { parseSnapshot } from './snapshot.js'
+
+const isPrimary = 'NOT pg_is_in_recovery()'
+
+// A primary's control file names the timeline late, after the first checkpoint; a log file's name does at once.
+// Statistics are forgotten when a server recovers from a crash, and only then begin anew by themselves.
+const identitySql = ({ of }: SchemaName) => `
+  SELECT s.system_identifier::text AS system, epoch::text AS epoch,
+         (SELECT oid::text FROM pg_database WHERE datname = current_database()) AS database,
+         CASE WHEN ${isPrimary} THEN substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)
+              ELSE lpad(to_hex(greatest((SELECT timeline_id FROM pg_control_checkpoint()),
+                                        (SELECT min_recovery_end_timeline FROM pg_control_recovery()))), 8, '0')
+         END AS timeline,
+         CASE WHEN ${isPrimary} THEN (SELECT extract(epoch FROM stats_reset)::text FROM pg_stat_archiver) END AS boot,
+         pg_is_in_recovery()::text AS is_standby
+    FROM ${of('feed_state')}, pg_control_system() AS s`
+
+// The names of columns that are cast are changed: ORDER BY would take the text, in which 100 comes before 96.
+// The locks on the partitions are taken before the snapshot: one that is emptied meanwhile is seen wholly or not at all.
+const readSql = ({ of }: SchemaName, isNew: string) => `
+  SELECT pg_current_snapshot()::text AS snapshot, statement_timestamp()::text AS asked_at,
+         pg_is_in_recovery()::text AS is_standby,
+         st.epoch::text AS epoch, st.low_water::text AS low_water, st.notify::text AS notifies,
+         (SELECT last_value::text FROM ${of('lease')}) AS lease,
+         (extract(epoch FROM clock_timestamp()) * 1000)::bigint::text AS now_ms,
+         q.xid::text AS row_xid, q.id::text AS row_id, q.rule, q.selector, q.tag
+    FROM ${of('feed_state')} AS st
+    LEFT JOIN LATERAL (
+      SELECT f.* FROM ${of('feed')} AS f
+       WHERE ${isNew} AND (f.xid, f.id) > ($2::xid8, $3::bigint)
+       ORDER BY f.xid, f.id LIMIT $4::int) AS q ON true
+   ORDER BY q.xid, q.id`
+
+const beforeAll: PageStart = { xid: '0', id: '-1' }
+
+abstract class TableSource implements FeedSource {
+  abstract readonly kind: FeedIdentity['source']
+  protected readonly schema: SchemaName
+  readonly #read: string
+  readonly #identity: string
+
+  constructor(schema: SchemaName, isNew: string) {
+    this.schema = schema
+    this.#read = readSql(schema, isNew)
+    this.#identity = identitySql(schema)
+  }
+
+  async identify(connection: Connection): Promise<FeedIdentity> {
+    const [row] = await connection.query(this.#identity).catch((thrown: unknown) => {
+      throw noFeed(thrown, this.schema)
+    })
+    if (row === undefined) throw lacks(`The table ${this.schema.of('feed_state')} is empty. Install the schema again.`)
+    const { system, timeline, database, epoch, boot, is_standby } = row
+    return {
+      system: system ?? '',
+      timeline: timeline ?? '',
+      database: database ?? '',
+      epoch: epoch ?? '',
+      boot: boot ?? '',
+      source: is_standby === 'true' ? 'standby' : 'primary',
+    }
+  }
+
+  abstract end(connection: Connection): Promise<Cursor>
+  abstract read(connection: Connection, cursor: Cursor, limit: number, after?: PageStart): Promise<FeedPage>
+
+  protected async page(connection: Connection, from: string, limit: number, after: PageStart): Promise<FeedPage> {
+    const found = await connection.query(this.#read, [from, after.xid, after.id, limit]).catch((thrown: unknown) => {
+      throw noFeed(thrown, this.schema)
+    })
+    const [first] = found
+    if (first === undefined)
+      throw lacks(`The table ${this.schema.of('feed_state')} is empty. Install the schema again.`)
+    const rows = found.flatMap(({ row_xid, row_id, rule, selector, tag }): FeedRow[] =>
+      row_xid === null || row_id === null
+        ? []
+        : [{ xid: row_xid ?? '', id: row_id ?? '', rule: rule ?? '', selector: selector ?? null, tag: tag ?? null }],
+    )
+    const last = rows.at(-1)
+    return {
+      rows,
+      ...(last !== undefined && rows.length >= limit && { next: { xid: last.xid, id: last.id } }),
+      cursor: { snapshot: first.snapshot ?? '', lowWater: first.low_water ?? '0' },
+      epoch: first.epoch ?? '',
+      source: first.is_standby === 'true' ? 'standby' : 'primary',
+      notifies: first.notifies === 'true',
+      leaseUntilMs: Number(first.lease),
+      serverNowMs: Number(first.now_ms),
+      askedAt: first.asked_at ?? '',
+    }
+  }
+}
+
+/** On a primary: the rows that the last snapshot did not show. */
+export class SnapshotSource extends TableSource {
+  readonly kind = 'primary'
+
+  constructor(schema: SchemaName) {
+    super(schema, 'f.xid >= pg_snapshot_xmin($1::pg_snapshot) AND NOT pg_visible_in_snapshot(f.xid, $1::pg_snapshot)')
+  }
+
+  async end(connection: Connection): Promise<Cursor> {
+    const { cursor } = await this.page(connection, '1:1:', 0, beforeAll)
+    return cursor
+  }
+
+  read(connection: Connection, cursor: Cursor, limit: number, after = beforeAll): Promise<FeedPage> {
+    return this.page(connection, cursor.snapshot, limit, after)
+  }
+}
+
+/**
+ * On a hot standby: the rows from the oldest open transaction on, less those seen before. While a transaction
+ * of the primary is open for long, each poll reads all rows since it began.
+ */
+export class XminSource extends TableSource {
+  readonly kind = 'standby'
+  readonly #seen = new Map<string, bigint>()
+
+  constructor(schema: SchemaName) {
+    super(schema, 'f.xid >= $1::xid8')
+  }
+
+  async end(connection: Connection): Promise<Cursor> {
+    const lsn = await replayed(connection)
+    const { cursor } = await this.page(connection, '0', 0, beforeAll)
+    return { ...cursor, lsn }
+  }
+
+  async read(connection: Connection, cursor: Cursor, limit: number, after = beforeAll): Promise<FeedPage> {
+    const { xmin } = parseSnapshot(cursor.snapshot)
+    if (after === beforeAll) this.#forgetBefore(xmin)
+    // A commit is visible before the position moves past it: read before the snapshot, it is not beyond it.
+    const lsn = await replayed(connection)
+    const page = await this.page(connection, String(xmin), limit, after)
+    const rows = page.rows.filter(({ xid, id }) => !this.#seen.has(`${xid}.${id}`))
+    for (const { xid, id } of rows) this.#seen.set(`${xid}.${id}`, BigInt(xid))
+    return { ...page, rows, cursor: { ...page.cursor, lsn } }
+  }
+
+  #forgetBefore(xmin: bigint): void {
+    for (const [name, xid] of this.#seen) if (xid < xmin) this.#seen.delete(name)
+  }
+}
+
+async function replayed(connection: Connection): Promise<string> {
+  const [row] = await connection.query('SELECT pg_last_wal_replay_lsn()::text AS lsn')
+  return row?.lsn ?? '0/0'
+}
+
+function noFeed(thrown: unknown, schema: SchemaName): unknown {
+  const error = statementFailure(thrown, `reading the feed in the schema ${schema.sql}`)
+  if (error.code !== 'database-lacks' || /permission denied/.test(error.message)) return error
+  return lacks(`${error.message} Install it with new FeedSchema({ rules, schema }).install(connection).`, error.cause)
+}
