@@ -30,6 +30,19 @@ export interface DiskStoreOptions {
    * the setgid bit (2000) belongs to the directory's group, whatever the user's own is.
    */
   readonly directoryMode?: number
+  /**
+   * How many bytes of pages each process keeps in memory, checked at each hit by one `lstat`: an eviction by any
+   * process is seen at once. Default 64 MiB; 0: none. Text that is not ASCII counts for up to two bytes a character,
+   * a page for 1024 bytes more. The price: that memory, in each process. Decision 0016.
+   */
+  readonly hotBytes?: number
+  /**
+   * How pages are read. `'sync'` (default): at once, in some microseconds where the disk is local and the page in
+   * the system's memory, and holding up the event loop where it is not; pages of more than 256 KiB are read on a
+   * thread all the same. `'async'`: `get` answers with a promise and blocks nothing, for disks behind a network.
+   * The price: a hit takes five to twenty times as long. Fills and evictions are synchronous either way.
+   */
+  readonly io?: 'sync' | 'async'
   /** Told of faults that no call can throw, those of work in the background; so is a cache on the store. Default: nobody else. */
   readonly onFault?: (error: PagekeepError) => void
   /**
@@ -62,7 +75,7 @@ export interface CheckedOptions extends Required<Omit<DiskStoreOptions, keyof Si
 /** Throws `TypeError` or `RangeError`. */
 export function checkOptions(options: DiskStoreOptions): CheckedOptions {
   const { directory, mayEmptyDirectory = false, trustsRestarts = false, onFault = () => undefined } = options ?? {}
-  const { fileMode = 0o644, directoryMode = 0o755 } = options ?? {}
+  const { fileMode = 0o644, directoryMode = 0o755, hotBytes = 64 * 1024 * 1024, io = 'sync' } = options ?? {}
   if (typeof directory !== 'string' || directory === '' || directory.includes('\u0000')) {
     throw new TypeError(`Expected directory to be the path of a directory, got ${JSON.stringify(directory)}`)
   }
@@ -72,9 +85,14 @@ export function checkOptions(options: DiskStoreOptions): CheckedOptions {
   }
   checkMode('fileMode', fileMode, { needed: 0o600, forbidden: recordBit, most: 0o777 })
   checkMode('directoryMode', directoryMode, { needed: 0o700, forbidden: 0, most: 0o2777 })
+  if (!Number.isSafeInteger(hotBytes) || hotBytes < 0) {
+    throw new RangeError(`Expected hotBytes to be an integer, 0 or more, got ${String(hotBytes)}`)
+  }
+  if (io !== 'sync' && io !== 'async') throw new RangeError(`Expected io to be 'sync' or 'async', got ${String(io)}`)
   const limits = checkLimits(options)
   const files = options.files ?? systemFiles
-  return { directory, mayEmptyDirectory, trustsRestarts, fileMode, directoryMode, onFault, limits, files }
+  const modes = { fileMode, directoryMode }
+  return { directory, mayEmptyDirectory, trustsRestarts, ...modes, hotBytes, io, onFault, limits, files }
 }
 
 function checkLimits(options: DiskStoreOptions): SizeLimits | undefined {

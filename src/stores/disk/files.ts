@@ -7,7 +7,8 @@
  * `undefined`, because an exception costs ten times that answer. It must not know what a page is.
  */
 import type { BigIntStats, Dirent } from 'node:fs'
-import { constants, statfsSync } from 'node:fs'
+import { close, constants, fstat, open, promises, read, statfsSync } from 'node:fs'
+import { promisify } from 'node:util'
 import fs from 'fs-extra'
 import { isAbsence } from './disk-error.js'
 import { mayBeUnreadable, nameOfBytes, pathBytes } from './path-bytes.js'
@@ -25,6 +26,8 @@ export interface Files {
   stat(path: string): BigIntStats | undefined
   /** Does not follow them. */
   lstat(path: string): BigIntStats | undefined
+  /** Whether there is something, links followed; `false` too where that cannot be seen. Costs half a stat. */
+  exists(path: string): boolean
   chmod(path: string, mode: number): void
   utimes(path: string, atimeMs: number, mtimeMs: number): void
   /** How many bytes the file system has left for ordinary users. */
@@ -38,6 +41,15 @@ export interface Files {
   list(directory: string): Dirent[]
   /** A whole file as text; for `/proc` and small texts. */
   text(path: string): string
+  /** Milliseconds by a clock that only goes forward. */
+  monotonicMs(): number
+  // The same calls on a thread of the pool: for large pages, and for disks behind a network.
+  openLater(path: string, flags: number): Promise<number>
+  closeLater(fd: number): Promise<void>
+  readLater(fd: number, into: Uint8Array, position: number): Promise<number>
+  fstatLater(fd: number): Promise<BigIntStats>
+  lstatLater(path: string): Promise<BigIntStats | undefined>
+  textLater(path: string): Promise<string>
   /** Calls `changed` with the name of what came or went in `directory`. Never keeps the process alive. */
   watch(directory: string, changed: (name: string | null) => void, failed: (error: Error) => void): { close(): void }
 }
@@ -55,6 +67,9 @@ export const openFlags = {
     constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK,
 } as const
 
+const textOptions = { encoding: 'utf8', flag: openFlags.read as unknown as string } as const
+const later = { read: promisify(read), fstat: promisify(fstat) }
+
 /** The calls of this machine. */
 export const systemFiles: Files = {
   open: (path, flags, mode) => fs.openSync(path, flags, mode),
@@ -65,6 +80,7 @@ export const systemFiles: Files = {
   fchmod: (fd, mode) => fs.fchmodSync(fd, mode),
   stat: (path) => unlessAbsent(() => fs.statSync(path, { bigint: true, throwIfNoEntry: false })),
   lstat: (path) => unlessAbsent(() => fs.lstatSync(pathBytes(path), { bigint: true, throwIfNoEntry: false })),
+  exists: (path) => fs.existsSync(path),
   chmod: (path, mode) => fs.chmodSync(pathBytes(path), mode),
   utimes: (path, atimeMs, mtimeMs) => fs.utimesSync(path, atimeMs / 1000, mtimeMs / 1000),
   freeBytes(path) {
@@ -88,7 +104,18 @@ export const systemFiles: Files = {
     const raw = fs.readdirSync(pathBytes(directory), { withFileTypes: true, encoding: 'buffer' })
     return raw.map((entry) => Object.assign(entry as unknown as Dirent, { name: nameOfBytes(entry.name) }))
   },
-  text: (path) => fs.readFileSync(path, { encoding: 'utf8', flag: openFlags.read as unknown as string }),
+  text: (path) => fs.readFileSync(path, textOptions),
+  monotonicMs: () => performance.now(),
+  openLater: promisify(open),
+  closeLater: promisify(close),
+  readLater: async (fd, into, position) => (await later.read(fd, into, 0, into.length, position)).bytesRead,
+  fstatLater: (fd) => later.fstat(fd, { bigint: true }),
+  lstatLater: (path) =>
+    promises.lstat(path, { bigint: true }).catch((thrown) => {
+      if (isAbsence(thrown)) return undefined
+      throw thrown
+    }),
+  textLater: (path) => promises.readFile(path, textOptions),
   watch(directory, changed, failed) {
     const watcher = fs.watch(directory, { persistent: false }, (_event, name) => changed(name))
     watcher.on('error', failed)

@@ -16,6 +16,18 @@ export function readAll(files: Files, fd: number, size: number, from = 0): Buffe
   return bytes.subarray(0, filled)
 }
 
+/** As `readAll`, on a thread of the pool. */
+export async function readAllLater(files: Files, fd: number, size: number): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafeSlow(size)
+  let filled = 0
+  while (filled < size) {
+    const count = await files.readLater(fd, bytes.subarray(filled), filled)
+    if (count === 0) break
+    filled += count
+  }
+  return bytes.subarray(0, filled)
+}
+
 export function writeAll(files: Files, fd: number, bytes: Uint8Array): void {
   let written = 0
   while (written < bytes.length) written += files.write(fd, bytes.subarray(written))
