@@ -1,0 +1,145 @@
+/**
+ * What a page costs on a site of a million against one of a thousand, side by side: `npx tsx bench/growth.ts
+ * [--pages 1000000] [--against 1000] [--rounds 60] [--directory DIR] [--json]`.
+ *
+ * In each round either site does the same work, in turns; what counts is the ratio of their times within a
+ * round, of which the median and the quartiles are told. A ratio of 1 means that size costs nothing.
+ */
+import { statfsSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { pathToFileURL } from 'node:url'
+import { parseArgs } from 'node:util'
+import { GrownSite, pagesPerTag } from './grown-site.js'
+import { quantile, rounded } from './rounds.js'
+
+export interface GrowthOptions {
+  readonly pages: number
+  readonly against: number
+  readonly rounds: number
+  readonly directory: string
+  readonly progress?: (text: string) => void
+}
+
+export interface Growth {
+  /** The time of one such work on the large site, in microseconds: the median of the rounds. */
+  readonly largeUs: number
+  readonly smallUs: number
+  /** Large by small. */
+  readonly ratio: number
+  readonly quartiles: readonly [number, number]
+}
+
+/** What is measured in a round, in this order: each leaves every page kept, or what the next one needs. */
+const works = ['hit', 'hit of any page', 'evict', 'fill', 'tag eviction, per page'] as const
+export type GrowthWork = (typeof works)[number]
+
+/** How many pages of a site are asked for again and again. */
+const favourites = 500
+const perRound = 100
+const tagsPerRound = 10
+
+export async function measureGrowth(options: GrowthOptions): Promise<Record<GrowthWork, Growth>> {
+  const { pages, against, rounds, directory, progress = () => undefined } = options
+  const small = new GrownSite(against, directory)
+  const large = new GrownSite(pages, directory)
+  try {
+    await small.grow(() => undefined)
+    await large.grow((kept) => progress(`${kept} pages kept`))
+    for (const site of [small, large]) await round(site)
+    const smalls: Times[] = []
+    const larges: Times[] = []
+    for (let at = 0; at < rounds; at++) {
+      // Neither is always the first, which finds the caches of the other.
+      const order = at % 2 === 0 ? [small, large] : [large, small]
+      for (const site of order) (site === small ? smalls : larges).push(await round(site))
+      if (at % 10 === 0) progress(`round ${at} of ${rounds}`)
+    }
+    return Object.fromEntries(works.map((work) => [work, compare(work, smalls, larges)])) as Record<GrowthWork, Growth>
+  } finally {
+    progress('removing the pages')
+    await small.close()
+    await large.close()
+  }
+}
+
+type Times = Record<GrowthWork, number>
+
+async function round(site: GrownSite): Promise<Times> {
+  const favourite = (at: number) => Math.floor(at * (site.pages / favourites))
+  const hot = Array.from({ length: perRound }, () => favourite(Math.floor(Math.random() * favourites)))
+  const any = different(perRound, site.pages)
+  const tags = different(tagsPerRound, site.tags)
+  const times = {
+    hit: await timeOf(hot, (page) => site.hit(page)),
+    'hit of any page': await timeOf(any, (page) => site.hit(page)),
+    evict: await timeOf(any, (page) => site.evict(page)),
+    fill: await timeOf(any, (page) => site.fill(page)),
+    'tag eviction, per page': (await timeOf(tags, (tag) => site.evictTag(tag))) / pagesPerTag,
+  }
+  for (const page of tags.flatMap((tag) => site.pagesOf(tag))) await site.fill(page)
+  return times
+}
+
+/** Microseconds: the median of the single calls, so that a pause of the whole process does not count. */
+async function timeOf(numbers: readonly number[], work: (number: number) => Promise<unknown>): Promise<number> {
+  const times: number[] = []
+  for (const number of numbers) {
+    const began = performance.now()
+    await work(number)
+    times.push(performance.now() - began)
+  }
+  return quantile(times, 0.5) * 1000
+}
+
+function different(count: number, end: number): number[] {
+  const chosen = new Set<number>()
+  while (chosen.size < Math.min(count, end)) chosen.add(Math.floor(Math.random() * end))
+  return [...chosen]
+}
+
+function compare(work: GrowthWork, smalls: readonly Times[], larges: readonly Times[]): Growth {
+  const ratios = larges.map((times, round) => times[work] / (smalls[round]?.[work] ?? Number.NaN))
+  const median = (all: readonly Times[]) =>
+    rounded(
+      quantile(
+        all.map((times) => times[work]),
+        0.5,
+      ),
+    )
+  return {
+    largeUs: median(larges),
+    smallUs: median(smalls),
+    ratio: rounded(quantile(ratios, 0.5)),
+    quartiles: [rounded(quantile(ratios, 0.25)), rounded(quantile(ratios, 0.75))],
+  }
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      pages: { type: 'string', default: '1000000' },
+      against: { type: 'string', default: '1000' },
+      rounds: { type: 'string', default: '60' },
+      directory: { type: 'string', default: tmpdir() },
+      json: { type: 'boolean', default: false },
+    },
+  })
+  const { directory, json } = values
+  const [pages, against, rounds] = [Number(values.pages), Number(values.against), Number(values.rounds)]
+  const progress = (text: string) => void (json || process.stderr.write(`${text}\n`))
+  const measured = await measureGrowth({ pages, against, rounds, directory, progress })
+  if (json) {
+    const { hit, fill, evict, ...others } = measured
+    const ratios = { growthHit: hit.ratio, growthFill: fill.ratio, growthEvict: evict.ratio }
+    const growthTagEvict = others['tag eviction, per page'].ratio
+    console.log(JSON.stringify({ ...ratios, growthTagEvict, pages, against, details: measured }))
+    return
+  }
+  console.log(`${pages} pages against ${against} on ${statfsSync(directory).type === 0xef53 ? 'ext4' : directory}`)
+  for (const [work, { largeUs, smallUs, ratio, quartiles }] of Object.entries(measured)) {
+    const times = `${String(smallUs).padStart(6)} µs ${String(largeUs).padStart(6)} µs`
+    console.log(`  ${work.padEnd(24)} ${times}   ${String(ratio).padStart(5)} x   (${quartiles.join(' to ')})`)
+  }
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await main()
