@@ -5,11 +5,15 @@
  * the same statements, and each can be run again at any time. Why it is built so: decision 0013.
  */
 import { reasonOf } from '../../../../core/errors.js'
+import type { FeedRule } from '../watch.js'
 import { inTransaction, type SchemaConnection, withStatements } from './borrowed-client.js'
 import { migrationStatements } from './migrations.js'
 import { readSchemaName, type SchemaName } from './quoting.js'
+import { installTriggersSql, removeOtherTriggersSql, type TableTriggers, tableTriggers } from './triggers.js'
 
 export interface FeedSchemaOptions {
+  /** All rules of this schema, made by `watch()` and `bridge()`. Triggers of rules that are not among them are removed. */
+  readonly rules?: readonly FeedRule[]
   /** The schema that everything lies in, and the channel of its NOTIFY. Default `pagekeep`. */
   readonly schema?: string
   /**
@@ -29,12 +33,14 @@ export interface InstallOptions {
 export class FeedSchema {
   readonly #schema: SchemaName
   readonly #notify: boolean
+  readonly #tables: readonly TableTriggers[]
 
   constructor(options: FeedSchemaOptions = {}) {
-    const { schema = 'pagekeep', notify = true } = options
+    const { schema = 'pagekeep', notify = true, rules = [] } = options
     if (typeof notify !== 'boolean') throw new TypeError(`Expected notify to be true or false, got ${String(notify)}`)
     this.#schema = readSchemaName(schema)
     this.#notify = notify
+    this.#tables = tableTriggers(this.#schema, readRules(rules))
   }
 
   /** Everything as SQL: statements that can be run together or one by one, again and again. */
@@ -80,8 +86,20 @@ export class FeedSchema {
         title: `setting notify of the schema ${sql}`,
         sql: `UPDATE ${this.#schema.of('feed_state')} SET notify = ${this.#notify} WHERE notify <> ${this.#notify};`,
       },
+      ...this.#tables.map((table) => ({
+        title: `triggers on ${table.table.written}`,
+        sql: installTriggersSql(this.#schema, table),
+      })),
+      { title: 'removing triggers of rules that are gone', sql: removeOtherTriggersSql(this.#schema, this.#tables) },
     ]
   }
+}
+
+function readRules(rules: readonly FeedRule[]): readonly FeedRule[] {
+  const isRule = (rule: unknown): boolean =>
+    typeof rule === 'object' && rule !== null && 'evicts' in rule && 'kind' in rule
+  if (Array.isArray(rules) && rules.every(isRule)) return rules
+  throw new TypeError('Expected rules to be a list of what watch() and bridge() made')
 }
 
 function readLockTimeout({ lockTimeoutMs = 5_000 }: InstallOptions): number {
