@@ -20,7 +20,7 @@ export interface Answer<Body extends PageBody = PageBody> {
   readonly metadata?: string
 }
 
-export function fromStore(page: KeptPage, status: 'hit' | 'stale'): Answer {
+export function fromStore(page: Omit<KeptPage, 'lineage'>, status: 'hit' | 'stale'): Answer {
   return { ...outline(page), status, isKept: true }
 }
 
@@ -29,7 +29,7 @@ export function fromFlight(landing: Landing, status: 'rendered' | 'joined'): Ans
   return { ...outline(landing), status, isKept: landing.source === 'kept' }
 }
 
-function outline({ body, renderBeganAtMs, expiresAtMs, metadata }: KeptPage) {
+function outline({ body, renderBeganAtMs, expiresAtMs, metadata }: Omit<KeptPage, 'lineage'>) {
   return {
     body,
     renderBeganAtMs,

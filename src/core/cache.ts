@@ -2,7 +2,7 @@
  * The cache as its users see it: `getOrRender`, `evict`, and what belongs to them. The life of a page is
  * in read-through.ts; this file only puts the parts together and says no where no is due.
  */
-import { type Answer, fromFlight } from './answer.js'
+import type { Answer } from './answer.js'
 import { type Clock, systemClock } from './clock.js'
 import { PagekeepError, reasonOf } from './errors.js'
 import { CacheEmitter, type CacheEventName, type CacheListener } from './events.js'
@@ -11,9 +11,10 @@ import { checkDuration, checkFreshness, expiryOf, type FreshnessOptions } from '
 import { GuardedStore } from './guarded-store.js'
 import type { EvictionTarget } from './invalidator.js'
 import { checkKey, invalidKey, keyProblem } from './key.js'
-import { checkBody, ReadThrough, type Request } from './read-through.js'
+import { ReadThrough } from './read-through.js'
 import { type Render, RenderContext } from './render-context.js'
 import { RenderSlots, type RenderSlotsOptions } from './render-slots.js'
+import { checkBody, type Request } from './renders.js'
 import { parseSelector, parseSelectors, type Selector, type SelectorInput } from './selector.js'
 import { Sight } from './sight.js'
 import type { KeptPage, PageBody, Store, StoreState } from './store.js'
@@ -116,9 +117,13 @@ export class PageCache implements EvictionTarget {
    * it gets what it threw, and nothing is kept. A key that cannot be used and a store that fails are
    * `error` events; the page is rendered and served. Rejects with `page-invalid` when the render returns
    * neither text nor bytes, with `render-timeout` and `renders-full` where such limits are set.
+   *
+   * Called within a render, it makes the outer page of this one: what evicts this page evicts the outer one
+   * too, which expires no later. Rejects with `render-recursive` when each of them waits for the other.
    */
   getOrRender<Body extends PageBody>(key: string, render: Render<Body>, options?: RenderOptions): Promise<Body> {
-    const page = this.#peek(key)
+    const outer = this.#readThrough.nested.current
+    const page = outer === undefined ? this.#peek(key) : undefined
     if (page === undefined) return this.answer(key, render, options).then((answer) => answer.body)
     this.#events.emit('hit', { key })
     return Promise.resolve(page.body as Body)
@@ -131,22 +136,23 @@ export class PageCache implements EvictionTarget {
     options?: RenderOptions,
   ): Promise<Answer<Body>> {
     const merged = options === undefined ? this.#defaults : { ...this.#defaults, ...checkFreshness(options) }
-    const request: Request = { key, render, options: merged }
+    const outer = this.#readThrough.nested.current
+    const request: Request = { key, render, options: merged, outer, isPart: outer !== undefined }
     const problem = keyProblem(key)
     if (problem !== undefined) this.#events.fault(invalidKey(key, problem))
-    const canBeKept = problem === undefined && !this.#closing.signal.aborted
-    const answer = canBeKept
-      ? await this.#readThrough.find(request)
-      : fromFlight(await this.#readThrough.renderOnly(request), 'rendered')
-    return answer as Answer<Body>
+    return (await this.#readThrough.find(request, problem === undefined)) as Answer<Body>
   }
 
   /** The kept page of `key` if it is fresh, or `undefined`. Throws `key-invalid`; a fault of the store is an event. */
   async get(key: string): Promise<PageBody | undefined> {
-    const page = await this.#readThrough.look(checkKey(key))
+    const outer = this.#readThrough.nested.current
+    const page = await this.#readThrough.look(checkKey(key), outer !== undefined)
     const isFresh = page !== undefined && (page.expiresAtMs ?? Number.POSITIVE_INFINITY) > this.#clock.now()
     this.#events.emit(isFresh ? 'hit' : 'miss', { key })
-    return isFresh ? page.body : undefined
+    if (!isFresh) return undefined
+    if (page.lineage !== undefined) outer?.inherit(page.lineage, page.expiresAtMs)
+    else outer?.includeUnkept(key)
+    return page.body
   }
 
   /**

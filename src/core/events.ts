@@ -12,8 +12,11 @@ export interface CacheEvents {
   miss: { readonly key: string }
   /** A rendered page was kept. Times in milliseconds. */
   kept: { readonly key: string; readonly renderMs: number; readonly tags: readonly string[] }
-  /** A rendered page was answered and not kept: an eviction came while it was rendered. */
-  doomed: { readonly key: string; readonly renderMs: number }
+  /**
+   * A rendered page was answered and not kept: an eviction came while it was rendered, or a page that it is
+   * made of (`part`) was not kept.
+   */
+  doomed: { readonly key: string; readonly renderMs: number; readonly part?: string }
   /** An eviction is done. */
   evicted: EvictionReport
   /** The invalidator has not been heard for longer than `maxLagMs`: pages are rendered through. */

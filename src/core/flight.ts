@@ -8,17 +8,24 @@
  *   a page that was *published* is proven; any other answer is not for late callers, who then look again.
  * - `doomed`: not for late callers. They leave it and start another.
  */
+import type { Making } from './nested-renders.js'
 import type { Awaitable, FillState, KeptPage } from './store.js'
 
 /** How a flight ended: with a page that is in the store, or with one that is not. */
-export interface Landing extends KeptPage {
+export interface Landing extends Omit<KeptPage, 'lineage'> {
   /** From the store, rendered and kept, or rendered only. */
   readonly source: 'store' | 'kept' | 'unkept'
+  /** What a page that is made of this one inherits. */
+  readonly lineage?: () => string | undefined
 }
 
 export class Flight {
   readonly landing: Promise<Landing>
+  /** What its renders make. */
+  readonly makings = new Set<Making>()
   #state: () => Awaitable<FillState> = () => 'current'
+  #isUrgent = false
+  #urged: () => void = () => undefined
 
   constructor(fly: (flight: Flight) => Promise<Landing>) {
     this.landing = fly(this)
@@ -27,6 +34,21 @@ export class Flight {
   /** Called before the flight looks for the page or renders it: from here on `state` tells whether an eviction came. */
   guard(state: () => Awaitable<FillState>): void {
     this.#state = state
+  }
+
+  /** Somebody who has a turn to render waits for it: it does not wait for its own turn any longer. */
+  urge(): void {
+    this.#isUrgent = true
+    this.#urged()
+  }
+
+  get isUrgent(): boolean {
+    return this.#isUrgent
+  }
+
+  /** What ends its waiting for a turn. */
+  whenUrged(urged: () => void): void {
+    this.#urged = urged
   }
 
   async state(): Promise<FillState> {

@@ -4,7 +4,7 @@
  */
 import type { Clock } from './clock.js'
 import { isPagekeepError, PagekeepError, reasonOf } from './errors.js'
-import type { Awaitable, BeginOptions, Busy, Fill, FillState, KeptPage, NewPage, Store } from './store.js'
+import type { Awaitable, BeginOptions, Busy, Fill, FillState, GetOptions, KeptPage, NewPage, Store } from './store.js'
 
 export interface GuardedStoreOptions {
   readonly store: Store
@@ -28,8 +28,8 @@ export class GuardedStore {
   }
 
   /** The page, whatever its age. */
-  get(key: string): Promise<KeptPage | undefined> {
-    return this.#attempt('read', key, () => this.#store.get(key))
+  get(key: string, options?: GetOptions): Promise<KeptPage | undefined> {
+    return this.#attempt('read', key, () => this.#store.get(key, options))
   }
 
   /** `undefined` when the store cannot begin: render, and keep nothing. */

@@ -5,66 +5,84 @@
  * out (docs/decisions/0002). A fault of the store is an event, and the page is rendered and served.
  */
 import { type Answer, fromFlight, fromStore } from './answer.js'
-import type { Clock } from './clock.js'
 import { PagekeepError, reasonOf } from './errors.js'
-import type { CacheEmitter } from './events.js'
 import { type Flight, Flights, type Landing } from './flight.js'
-import { expiryOf, type FreshnessOptions, judge } from './freshness.js'
-import type { GuardedStore } from './guarded-store.js'
-import { type Render, RenderContext } from './render-context.js'
+import { judge } from './freshness.js'
+import { NestedRenders, refuseCircle, refuseRecursion } from './nested-renders.js'
 import type { RenderSlots } from './render-slots.js'
-import { inTime } from './render-timeout.js'
+import { Renders, type RendersParts, type Request } from './renders.js'
 import type { Sight } from './sight.js'
-import type { Fill, KeptPage, PageBody } from './store.js'
+import type { KeptPage } from './store.js'
 
-export interface ReadThroughParts {
-  readonly store: GuardedStore
-  readonly clock: Clock
-  readonly events: CacheEmitter
+export interface ReadThroughParts extends RendersParts {
   readonly slots: RenderSlots
   readonly sight: Sight | undefined
-  readonly closing: AbortSignal
-  readonly random: () => number
 }
 
-/** What is asked for: a key, how to render it, and how long it is fresh. */
-export interface Request {
-  readonly key: string
-  readonly render: Render<PageBody>
-  readonly options: FreshnessOptions & { readonly tags?: readonly string[] }
+/** An answer, and what a page that is made of it inherits. */
+interface Found {
+  readonly answer: Answer
+  readonly lineage?: (() => string | undefined) | undefined
 }
 
 /** A waiter on other processes looks this often before it renders by itself: eviction may outrun rendering. */
 const maxWaits = 3
 
 export class ReadThrough {
+  readonly nested = new NestedRenders()
   readonly #parts: ReadThroughParts
   readonly #flights = new Flights()
+  readonly #renders: Renders
 
   constructor(parts: ReadThroughParts) {
     this.#parts = parts
+    this.#renders = new Renders(parts, this.nested)
   }
 
   /** The page that is kept, whatever its age, unless the cache is blind. */
-  async look(key: string): Promise<KeptPage | undefined> {
+  async look(key: string, isPart = false): Promise<KeptPage | undefined> {
     const { sight, store } = this.#parts
     if (sight !== undefined && (await sight.isBlind())) return undefined
-    return store.get(key)
+    return store.get(key, { asPart: isPart })
   }
 
-  async find(request: Request): Promise<Answer> {
-    const { key, options } = request
+  /** The page of a request, kept or rendered. What asks for it while it is rendered itself inherits. */
+  async find(request: Request, canBeKept: boolean): Promise<Answer> {
+    const { key, outer } = request
+    if (outer === undefined) return (await this.#find(request, canBeKept)).answer
+    refuseRecursion(key, outer)
+    try {
+      const { answer, lineage } = await this.#find(request, canBeKept)
+      const inherited = answer.isKept && answer.status !== 'stale' ? lineage?.() : undefined
+      if (inherited === undefined) outer.includeUnkept(key)
+      else outer.inherit(inherited, answer.expiresAtMs)
+      return answer
+    } catch (thrown) {
+      // A page that does without it would do so for ever.
+      outer.includeUnkept(key)
+      throw thrown
+    }
+  }
+
+  /** Resolves when every render has ended. */
+  settled(): Promise<void> {
+    return this.#flights.settled()
+  }
+
+  async #find(request: Request, canBeKept: boolean): Promise<Found> {
+    const { key, options, isPart, outer } = request
     const { clock, events, random, closing } = this.#parts
     let isMissed = false
     for (;;) {
       // A caller may have waited while the cache was closed; the store is no longer asked.
-      if (closing.aborted) return fromFlight(await this.renderOnly(request), 'rendered')
-      const page = await this.look(key)
+      if (!canBeKept || closing.aborted)
+        return { answer: fromFlight(await this.#renders.withoutKeeping(request), 'rendered') }
+      const page = usable(await this.look(key, isPart), isPart)
       const verdict = page === undefined ? 'dead' : judge(page, options, clock.now(), random)
       if (page !== undefined && (verdict === 'fresh' || verdict === 'refresh')) {
         events.emit('hit', { key })
         if (verdict === 'refresh') this.#refresh(request, page)
-        return fromStore(page, isOverdue(page, clock.now()) ? 'stale' : 'hit')
+        return { answer: fromStore(page, isOverdue(page, clock.now()) ? 'stale' : 'hit'), lineage: () => page.lineage }
       }
       if (!isMissed) events.emit('miss', { key })
       isMissed = true
@@ -76,69 +94,70 @@ export class ReadThrough {
       const spare = verdict === 'spare' ? page : undefined
       if (flight === undefined || state === 'doomed') {
         const own = this.#flights.start(key, (self) => this.#fly(self, request, page))
-        return this.#land(own.landing, 'rendered', request, spare)
+        return this.#land(own, 'rendered', request, spare)
       }
-      const answer = await this.#land(flight.landing, 'joined', request, spare)
+      if (outer !== undefined) {
+        refuseCircle(flight, outer)
+        flight.urge()
+      }
+      const found = await this.#land(flight, 'joined', request, spare)
+      const { answer, lineage } = found
       // A page that was published is proven; one that the flight found may have been evicted since.
       const isProven = state === 'current' || answer.status === 'stale' || (answer.isKept && answer.status !== 'hit')
-      if (isProven) return answer
+      const isInheritable = !isPart || !answer.isKept || lineage?.() !== undefined
+      if (isProven && isInheritable) return found
     }
   }
 
-  /** Renders and keeps nothing: for what cannot be kept at all. */
-  async renderOnly({ key, render, options }: Request): Promise<Landing> {
-    const { clock, random } = this.#parts
-    const renderBeganAtMs = clock.now()
-    const { context, run } = this.#prepare({ key, render, options })
-    const body = await run()
-    return { body, source: 'unkept', renderBeganAtMs, ...about(context, options, renderBeganAtMs, random) }
-  }
-
-  /** Resolves when every render has ended. */
-  settled(): Promise<void> {
-    return this.#flights.settled()
-  }
-
   /** Awaits a flight; an expired page stands in when it fails or takes longer than the soft timeout. */
-  async #land(landing: Promise<Landing>, status: 'rendered' | 'joined', request: Request, spare: KeptPage | undefined) {
-    if (spare === undefined) return fromFlight(await landing, status)
+  async #land(flight: Flight, status: 'rendered' | 'joined', request: Request, spare?: KeptPage): Promise<Found> {
+    const { outer } = request
+    const landing = flight.landing.then((landed) => ({ answer: fromFlight(landed, status), lineage: landed.lineage }))
+    outer?.awaits.add(flight)
+    try {
+      return await (spare === undefined ? landing : this.#landOr(spare, landing, request))
+    } finally {
+      outer?.awaits.delete(flight)
+    }
+  }
+
+  #landOr(spare: KeptPage, landing: Promise<Found>, { key, options: { softTimeoutMs } }: Request): Promise<Found> {
     const { clock, events } = this.#parts
-    const { softTimeoutMs } = request.options
-    const outcome = landing.then(
-      (landed) => fromFlight(landed, status),
-      (thrown) => {
-        events.fault(renderFailed(request.key, thrown))
-        return fromStore(spare, 'stale')
-      },
-    )
+    const standIn = { answer: fromStore(spare, 'stale') }
+    const outcome = landing.catch((thrown) => {
+      events.fault(renderFailed(key, thrown))
+      return standIn
+    })
     if (softTimeoutMs === undefined) return outcome
-    return new Promise<Answer>((resolve) => {
-      const timer = clock.setTimer(() => resolve(fromStore(spare, 'stale')), softTimeoutMs)
-      void outcome.then((answer) => {
+    return new Promise<Found>((resolve) => {
+      const timer = clock.setTimer(() => resolve(standIn), softTimeoutMs)
+      void outcome.then((found) => {
         timer.cancel()
-        resolve(answer)
+        resolve(found)
       })
     })
   }
 
   #refresh(request: Request, known: KeptPage): void {
     if (this.#flights.get(request.key) !== undefined) return
-    const flight = this.#flights.start(request.key, (self) => this.#fly(self, request, known))
+    // Nobody waits for it, so it is made for nobody.
+    const unasked = { ...request, outer: undefined }
+    const flight = this.#flights.start(request.key, (self) => this.#fly(self, unasked, known))
     flight.landing.catch((thrown) => this.#parts.events.fault(renderFailed(request.key, thrown)))
   }
 
   async #fly(flight: Flight, request: Request, known: KeptPage | undefined): Promise<Landing> {
-    const { store, slots, sight, clock } = this.#parts
-    const { key } = request
+    const { store, sight, clock } = this.#parts
+    const { key, isPart } = request
     for (let waits = 0; ; waits++) {
-      const giveBackSlot = await slots.take(key)
+      const giveBackSlot = await this.#takeSlot(flight, request)
       try {
         const isBlind = sight !== undefined && (await sight.isBlind())
         const begun = isBlind ? undefined : await store.begin(key, { regardless: waits >= maxWaits })
         if (begun === undefined) {
           // Without a fill nobody can tell whether an eviction came: late callers do not join.
           flight.guard(() => 'unsure')
-          return await this.renderOnly(request)
+          return await this.#renders.withoutKeeping(request, flight)
         }
         if (begun.kind === 'busy') {
           giveBackSlot()
@@ -147,66 +166,29 @@ export class ReadThrough {
         // From here on an eviction may touch what this flight brings, be it found or rendered.
         flight.guard(() => (begun.kind === 'fill' ? store.state(key, begun) : 'unsure'))
         // Another process may have kept the page since this call looked.
-        const page = await store.get(key)
+        const page = usable(await store.get(key, { asPart: isPart }), isPart)
         if (page !== undefined && isNews(page, known, clock.now())) {
           if (begun.kind === 'fill') await store.abandon(key, begun)
-          return { ...page, source: 'store' }
+          return { ...page, source: 'store', lineage: () => page.lineage }
         }
         if (begun.kind === 'busy') continue
-        return await this.#fill(begun, request)
+        return await this.#renders.andKeep(begun, request, flight)
       } finally {
         giveBackSlot()
       }
     }
   }
 
-  async #fill(fill: Fill, request: Request): Promise<Landing> {
-    const { store, clock, events, closing, random } = this.#parts
-    const { key, options } = request
-    const renderBeganAtMs = clock.now()
-    let body: PageBody
-    let context: RenderContext
-    try {
-      const prepared = this.#prepare(request)
-      context = prepared.context
-      body = await prepared.run()
-    } catch (thrown) {
-      await store.abandon(key, fill)
-      throw thrown
-    }
-    const renderMs = clock.now() - renderBeganAtMs
-    const { tags } = context
-    const page = { body, renderBeganAtMs, ...about(context, options, renderBeganAtMs, random) }
-    const isNotKept = context.isSkipped || closing.aborted || (context.isNegative && !options.negativeTtlMs)
-    if (isNotKept) {
-      await store.abandon(key, fill)
-      return { ...page, source: 'unkept' }
-    }
-    const outcome = await store.publish(key, fill, {
-      ...page,
-      tags,
-      ...(page.expiresAtMs !== undefined && { renderMs }),
-    })
-    if (outcome === 'kept') events.emit('kept', { key, renderMs, tags })
-    if (outcome === 'doomed') events.emit('doomed', { key, renderMs })
-    if (outcome === 'failed') await store.abandon(key, fill)
-    return { ...page, source: outcome === 'kept' ? 'kept' : 'unkept' }
+  /** A page that is asked for by a render is rendered in that render's turn: to wait for one more could be for ever. */
+  async #takeSlot(flight: Flight, { key, outer }: Request): Promise<() => void> {
+    if (outer !== undefined || flight.isUrgent) return () => undefined
+    return this.#parts.slots.take(key, (hurry) => flight.whenUrged(hurry))
   }
+}
 
-  /** What the render is handed, and the function that runs it within its time and checks what it made. */
-  #prepare({ key, render, options }: Request): { context: RenderContext; run: () => Promise<PageBody> } {
-    const { clock, closing } = this.#parts
-    const timeout = options.renderTimeoutMs === undefined ? undefined : new AbortController()
-    const signal = timeout === undefined ? closing : AbortSignal.any([closing, timeout.signal])
-    const context = new RenderContext(key, signal, options.tags)
-    const run = async () => {
-      const rendering = (async () => render(context))()
-      const body =
-        timeout === undefined ? rendering : inTime(rendering, key, options.renderTimeoutMs ?? 0, clock, timeout)
-      return checkBody(key, await body)
-    }
-    return { context, run }
-  }
+/** A page is no use to one that is made of it unless it tells what is to be inherited: then it is rendered anew. */
+function usable(page: KeptPage | undefined, isPart: boolean): KeptPage | undefined {
+  return isPart && page?.lineage === undefined ? undefined : page
 }
 
 /** Whether `page` is what a flight was to bring: fresh, and not the one that was known when it started. */
@@ -216,27 +198,6 @@ function isNews(page: KeptPage, known: KeptPage | undefined, nowMs: number): boo
 
 function isOverdue({ expiresAtMs }: KeptPage, nowMs: number): boolean {
   return expiresAtMs !== undefined && expiresAtMs <= nowMs
-}
-
-/** What there is to say of a page besides its bytes. */
-function about(
-  context: RenderContext,
-  options: FreshnessOptions,
-  beganAtMs: number,
-  random: () => number,
-): Pick<KeptPage, 'expiresAtMs' | 'metadata'> {
-  const ttlMs = context.isNegative ? options.negativeTtlMs || undefined : (context.ttlMs ?? options.ttlMs)
-  const expiresAtMs = expiryOf(ttlMs, options.ttlJitter ?? 0, beganAtMs, random)
-  const { metadata } = context
-  return { ...(expiresAtMs !== undefined && { expiresAtMs }), ...(metadata !== undefined && { metadata }) }
-}
-
-export function checkBody(key: string, body: unknown): PageBody {
-  if (typeof body === 'string' || body instanceof Uint8Array) return body
-  const got = body === null ? 'null' : typeof body
-  throw new PagekeepError('page-invalid', `Expected the page of "${key}" to be a string or a Uint8Array, got ${got}.`, {
-    key,
-  })
 }
 
 function renderFailed(key: string, thrown: unknown): PagekeepError {

@@ -19,11 +19,18 @@ export class RenderSlots {
     this.#maxQueued = checkCount('maxQueuedRenders', options.maxQueuedRenders, 0)
   }
 
-  /** Resolves with the function that gives the slot back. Rejects with `renders-full`. */
-  async take(key: string): Promise<() => void> {
+  /**
+   * Resolves with the function that gives the slot back. Rejects with `renders-full`. While it waits, `hurried`
+   * has been handed a function that ends the waiting, over the limit.
+   */
+  async take(key: string, hurried: (hurry: () => void) => void = () => undefined): Promise<() => void> {
     if (this.#running >= this.#maxRenders) {
       if (this.#queue.length >= this.#maxQueued) throw this.#full(key)
-      await new Promise<void>((resolve) => this.#queue.push(resolve))
+      await new Promise<void>((resolve) => {
+        this.#queue.push(resolve)
+        hurried(() => this.#overtake(resolve))
+      })
+      hurried(() => undefined)
     } else {
       this.#running++
     }
@@ -32,10 +39,18 @@ export class RenderSlots {
       if (isGivenBack) return
       isGivenBack = true
       // The slot goes from hand to hand, so that nobody who comes now can overtake those who wait.
-      const next = this.#queue.shift()
+      const next = this.#running > this.#maxRenders ? undefined : this.#queue.shift()
       if (next === undefined) this.#running--
       else next()
     }
+  }
+
+  #overtake(resolve: () => void): void {
+    const at = this.#queue.indexOf(resolve)
+    if (at === -1) return
+    this.#queue.splice(at, 1)
+    this.#running++
+    resolve()
   }
 
   #full(key: string): PagekeepError {

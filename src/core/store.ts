@@ -26,6 +26,10 @@ export interface NewPage {
   readonly renderMs?: number
   /** What is to be known of it besides its bytes (status and headers, say), in a form that the store does not read. */
   readonly metadata?: string
+  /** The lineages of the kept pages that it is made of: what evicts one of them evicts this page too. */
+  readonly parts?: readonly string[]
+  /** Pages are made of this one: keep with it what `get` needs to tell its lineage. Default `false`. */
+  readonly isPart?: boolean
 }
 
 /** A page as a store returns it. */
@@ -38,6 +42,16 @@ export interface KeptPage {
   readonly renderMs?: number
   /** As it was kept: never another page's, and never missing where there was one. */
   readonly metadata?: string
+  /**
+   * What a page that is made of this one is to be kept with (`NewPage.parts`), in a form that only the store
+   * reads. Given when it is asked for, and then missing for a page that was kept without `isPart`.
+   */
+  readonly lineage?: string
+}
+
+export interface GetOptions {
+  /** Give the page's lineage too, for a page that is being made of it. Default `false`. */
+  readonly asPart?: boolean
 }
 
 /**
@@ -55,6 +69,11 @@ export interface Fill {
   publish(page: NewPage): Awaitable<'kept' | 'doomed'>
   /** Ends the fill and leaves nothing behind. Harmless after `publish`. */
   abandon(): Awaitable<void>
+  /**
+   * The lineage of the page that was published, after `publish` has answered `kept`. A store that has no such
+   * method keeps no page that is made of others.
+   */
+  lineage?(): string
 }
 
 /** Somebody else is rendering the key. */
@@ -117,7 +136,7 @@ export interface Store {
   readonly capabilities: StoreCapabilities
   readonly state: StoreState
   /** The whole page of `key`, or `undefined`; a page that is damaged is none. Does not look at `expiresAtMs`. */
-  get(key: string): Awaitable<KeptPage | undefined>
+  get(key: string, options?: GetOptions): Awaitable<KeptPage | undefined>
   begin(key: string, options?: BeginOptions): Awaitable<Fill | Busy>
   /**
    * When it has ended without a failure, no page that a selector matches and whose render began before

@@ -17,6 +17,7 @@ import type {
   Eviction,
   Fill,
   FillState,
+  GetOptions,
   KeptPage,
   NewPage,
   Store,
@@ -27,6 +28,7 @@ import { maxListedKeys } from '../core/store.js'
 import { EvictedTags } from './memory/evicted-tags.js'
 import { TagIndex } from './memory/tag-index.js'
 import { OpenFills, type Token } from './open-fills.js'
+import { partTagsTouchedBy, tagsOfLineages, writeLineage } from './part-tags.js'
 
 /** What a page costs beside its texts, roughly as measured: objects, map entries, list links. */
 const pageOverheadBytes = 400
@@ -64,6 +66,8 @@ export class MemoryStore implements Store {
   readonly #fills = new OpenFills()
   readonly #evictedTags = new EvictedTags()
   readonly #texts = new Map<string, string>()
+  /** Whether a page was asked for as a part of another: only then evictions look for what is made of theirs. */
+  #hasParts = false
 
   /** Throws a `RangeError` when `maxBytes` is not a positive integer. */
   constructor(options: MemoryStoreOptions = {}) {
@@ -95,8 +99,11 @@ export class MemoryStore implements Store {
     return this.#pages.size
   }
 
-  get(key: string): KeptPage | undefined {
-    return this.#pages.get(key)?.page
+  get(key: string, { asPart = false }: GetOptions = {}): KeptPage | undefined {
+    const held = this.#pages.get(key)
+    if (!asPart) return held?.page
+    this.#hasParts = true
+    return held && { ...held.page, lineage: writeLineage(key, held.tags) }
   }
 
   begin(key: string, options: BeginOptions = {}): Fill | Busy {
@@ -104,18 +111,25 @@ export class MemoryStore implements Store {
     if (other !== undefined) return { kind: 'busy', ended: () => other.ended }
     const token = this.#fills.open(checkKey(key))
     const { position } = this.#evictedTags
+    let lineage = ''
     return {
       kind: 'fill',
       state: () => this.#stateOf(token, position),
-      publish: (page) => this.#publish(token, position, page),
+      publish: (page) => {
+        const tags = [...new Set([...page.tags, ...tagsOfLineages(page.parts)])]
+        lineage = writeLineage(key, tags)
+        return this.#publish(token, position, page, tags)
+      },
       abandon: () => this.#close(token),
+      lineage: () => lineage,
     }
   }
 
   evict(selectors: readonly Selector[]): Eviction {
     const removed: string[] = []
     let doomed = 0
-    for (const selector of selectors) {
+    const implied = this.#hasParts ? partTagsTouchedBy(selectors) : []
+    for (const selector of [...selectors, ...implied]) {
       if (selector.kind === 'key') {
         doomed += this.#fills.doom(selector.key)
       } else if (selector.kind === 'pattern') {
@@ -152,11 +166,11 @@ export class MemoryStore implements Store {
   }
 
   /** Throws `store-failed` for a page that is larger than `maxBytes` all by itself. */
-  #publish(token: Token, position: number, page: NewPage): 'kept' | 'doomed' {
-    const isTouched = token.isOver || this.#evictedTags.hasSince(position, page.tags)
+  #publish(token: Token, position: number, page: NewPage, tags: readonly string[]): 'kept' | 'doomed' {
+    const isTouched = token.isOver || this.#evictedTags.hasSince(position, tags)
     this.#close(token)
     if (isTouched) return 'doomed'
-    const held = holdOf(page)
+    const held = holdOf(page, tags)
     const bytes = sizeOf(held, token.key)
     if (bytes > this.maxBytes) throw this.#tooLarge(token.key, bytes)
     this.#pages.set(token.key, held)
@@ -185,9 +199,9 @@ export class MemoryStore implements Store {
   }
 }
 
-function holdOf({ tags, ...page }: NewPage): Held {
+function holdOf({ tags: _, parts: _parts, isPart: _isPart, ...page }: NewPage, tags: readonly string[]): Held {
   const body = typeof page.body === 'string' ? page.body : new Uint8Array(page.body)
-  return { page: { ...page, body }, tags: [...new Set(tags)] }
+  return { page: { ...page, body }, tags }
 }
 
 function sizeOf({ page, tags }: Held, key: string): number {

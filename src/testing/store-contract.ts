@@ -12,6 +12,7 @@ import { evictionTests } from './contract/evictions.js'
 import { fillTests } from './contract/fills.js'
 import { hostileTests } from './contract/hostile.js'
 import { pageTests } from './contract/pages.js'
+import { partTests } from './contract/parts.js'
 import { processTests } from './contract/processes.js'
 import { readThroughTests } from './contract/read-through.js'
 
@@ -92,6 +93,7 @@ export function storeContract(runner: TestRunner, name: string, options: StoreCo
     pages: pageTests,
     fills: fillTests,
     evictions: evictionTests,
+    parts: partTests,
     'read-through': readThroughTests,
     'hostile input': hostileTests,
     'hostile surroundings': damageTests,

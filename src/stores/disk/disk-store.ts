@@ -24,6 +24,7 @@ import type {
   Busy,
   Eviction,
   Fill,
+  GetOptions,
   KeptPage,
   Store,
   StoreCapabilities,
@@ -44,6 +45,7 @@ import { stemOf } from './lease-name.js'
 import { clearLeftovers } from './leftovers.js'
 import { Owner } from './owner.js'
 import { readPage } from './page-file.js'
+import { Parts, withoutPart } from './parts.js'
 import { Preparation } from './preparation.js'
 import { SizeLimit } from './size-limit.js'
 import { StateTexts } from './state-texts.js'
@@ -69,6 +71,7 @@ export class DiskStore implements Store {
   readonly #compaction: TagCompaction
   readonly #trash: Trash
   readonly #evictor: Evictor
+  readonly #parts: Parts
   readonly #limit: SizeLimit | undefined
   readonly #waiting: Waiting
   readonly #preparation: Preparation
@@ -92,6 +95,7 @@ export class DiskStore implements Store {
     this.#compaction = new TagCompaction(this.#disk)
     this.#tags = new TagIndex(this.#disk, (bucket, bytes) => this.#compaction.hasGrown(bucket, bytes))
     this.#trash = new Trash(this.#disk)
+    this.#parts = new Parts(this.#disk, this.#log)
     const parts = { disk: this.#disk, log: this.#log, tags: this.#tags, trash: this.#trash }
     this.#evictor = new Evictor({ ...parts, prepareAgain: this.#prepareAgain })
     this.#waiting = new Waiting(this.#disk)
@@ -106,10 +110,13 @@ export class DiskStore implements Store {
     this.state = new StateTexts(this.#disk, () => this.#readyAgain(), this.#prepareAgain)
   }
 
-  get(key: string): KeptPage | undefined {
+  get(key: string, { asPart = false }: GetOptions = {}): KeptPage | undefined {
     checkKey(key)
     this.#ready()
-    return this.#isAmbiguous(key) ? undefined : readPage(this.#disk, key)
+    if (this.#isAmbiguous(key)) return undefined
+    if (asPart) return this.#parts.get(key)
+    const page = readPage(this.#disk, key)
+    return page?.part === undefined ? page : withoutPart(page)
   }
 
   begin(key: string, options: BeginOptions = {}): Fill | Busy {
@@ -170,7 +177,7 @@ export class DiskStore implements Store {
     try {
       // After the token exists, before the render reads anything.
       const position = this.#log.note()
-      const common = { disk: this.#disk, log: this.#log, tags: this.#tags, limit: this.#limit }
+      const common = { disk: this.#disk, log: this.#log, tags: this.#tags, parts: this.#parts, limit: this.#limit }
       const parts = { ...common, prepareAgain: this.#prepareAgain, ended: this.#ended }
       const fill = new DiskFill(parts, key, lease, position)
       this.#fills.add(fill)

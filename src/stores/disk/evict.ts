@@ -7,12 +7,14 @@
  */
 import type { PatternSelector, Selector } from '../../core/selector.js'
 import type { Eviction } from '../../core/store.js'
+import { partTagsTouchedBy } from '../part-tags.js'
 import { type Disk, Slices } from './disk.js'
 import { diskError, errnoOf, isAbsence } from './disk-error.js'
 import { type Doomed, doom } from './doom.js'
 import type { EvictionLog } from './eviction-log.js'
 import { ofTheFileSystem } from './forget-pages.js'
 import { removeRecord } from './page-record.js'
+import { hasParts } from './parts.js'
 import { isWhole, type TagIndex } from './tag-index.js'
 import { Tally } from './tally.js'
 import type { Discarded, Trash } from './trash.js'
@@ -37,6 +39,14 @@ export class Evictor {
   async evict(selectors: readonly Selector[]): Promise<Eviction> {
     const tally = new Tally()
     const slices = new Slices()
+    await this.#evict(selectors, tally, slices)
+    // After the pages are removed: parts.ts says why.
+    const implied = partTagsTouchedBy(selectors)
+    if (implied.length > 0 && hasParts(this.#parts.disk)) await this.#evict(implied, tally, slices)
+    return tally
+  }
+
+  async #evict(selectors: readonly Selector[], tally: Tally, slices: Slices): Promise<void> {
     const isLogged = this.#logTags(selectors)
     // Before the registrations are read: a fill that escapes this has registered its tags, and is found below.
     if (!isLogged) this.#doom({ keys: new Map(), patterns: [], all: selectors[0] }, selectors, tally)
@@ -70,7 +80,6 @@ export class Evictor {
         tally.fail(pattern, pattern.text, thrown)
       }
     }
-    return tally
   }
 
   /** Where somebody removed the registrations by hand, they cannot tell what to evict: everything is. */

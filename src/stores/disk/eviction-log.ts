@@ -3,15 +3,20 @@
  * tags, and then reads what came since; an evictor appends here and then reads the registrations. Each
  * looks after it has written, so at least one of them sees the other (Dekker's scheme).
  *
+ * Where pages are made of others, the log begins with a name, `"\n#<random>\n"`, by which the record of a page
+ * can tell it from later ones (parts.ts).
+ *
  * A log that has grown long is renamed away. A fill that began with another log cannot know what was
  * evicted, and dooms itself. Its log is held open until it ends, so that no later log has the same inode.
  */
+import { randomBytes } from 'node:crypto'
 import type { Disk } from './disk.js'
 import { diskError } from './disk-error.js'
 import { openFlags } from './files.js'
 import { appendLines, readAll, setMode } from './whole-file.js'
 
 const longLogBytes = 1024 * 1024
+const nameLength = 24
 
 /** The log as a fill found it. */
 export interface LogPosition {
@@ -60,13 +65,36 @@ export class EvictionLog {
   }
 
   /** Whether one of `tags` was evicted since, or may have been. */
-  namesAnySince({ log, bytes }: LogPosition, tags: readonly string[]): boolean {
+  namesAnySince(position: LogPosition, tags: readonly string[]): boolean {
     const { files, layout } = this.#disk
     const stats = files.stat(layout.evictlog)
-    if (stats === undefined || stats.ino !== log.inode || Number(stats.size) < bytes) return true
-    if (Number(stats.size) === bytes) return false
-    const lines = readAll(files, log.fd, Number(stats.size), bytes)
-    return lines.length < Number(stats.size) - bytes || tags.some((tag) => lines.includes(`\n${tag}\n`))
+    if (stats === undefined || stats.ino !== position.log.inode) return true
+    return this.namesAnyBetween(position, Number(stats.size), tags)
+  }
+
+  /** Whether one of `tags` was evicted, or may have been, between the position and where the same log had `end` bytes. */
+  namesAnyBetween({ log, bytes }: LogPosition, end: number, tags: readonly string[]): boolean {
+    if (end <= bytes) return end < bytes
+    const lines = readAll(this.#disk.files, log.fd, end, bytes)
+    return lines.length < end - bytes || tags.some((tag) => lines.includes(`\n${tag}\n`))
+  }
+
+  /** What the log of the position is called, if it is. */
+  nameOf({ log }: LogPosition): string | undefined {
+    const head = readAll(this.#disk.files, log.fd, nameLength + 3).toString('latin1')
+    return /^\n#([\w-]+)\n$/.exec(head)?.[1]
+  }
+
+  /** A log that was begun without a name is begun anew: fills under way with tags are doomed by that, once. */
+  ensureName(): void {
+    const position = this.note()
+    try {
+      if (this.nameOf(position) !== undefined) return
+      if (position.bytes > 0) this.#rotate()
+    } finally {
+      this.release(position)
+    }
+    appendLines(this.#disk, this.#disk.layout.evictlog, Buffer.from(`\n#${randomBytes(18).toString('base64url')}\n`))
   }
 
   /** Throws when the tags could not be appended: then no fill in flight can learn of them. */

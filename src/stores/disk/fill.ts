@@ -6,6 +6,7 @@
  * failure ends in a released lease and no new page.
  */
 import type { Fill, FillState, NewPage } from '../../core/store.js'
+import { writeLineage } from '../part-tags.js'
 import type { Disk } from './disk.js'
 import { diskError, errnoOf, isAbsence, saysFull } from './disk-error.js'
 import type { EvictionLog, LogPosition } from './eviction-log.js'
@@ -13,6 +14,7 @@ import { openFlags } from './files.js'
 import type { Lease } from './lease.js'
 import { encodePage } from './page-file.js'
 import { type PageRecord, type PageStats, readRecord, recordBit, removeRecord, writeRecord } from './page-record.js'
+import { allTags, type Parts } from './parts.js'
 import { placePage } from './placing.js'
 import type { SizeLimit } from './size-limit.js'
 import type { TagIndex } from './tag-index.js'
@@ -22,6 +24,7 @@ export interface FillParts {
   readonly disk: Disk
   readonly log: EvictionLog
   readonly tags: TagIndex
+  readonly parts: Parts
   /** Told of every page before it appears, if the size is limited. */
   readonly limit: SizeLimit | undefined
   /** Prepares the directory again, which dooms every fill when the tags of pages are lost. */
@@ -37,6 +40,7 @@ export class DiskFill implements Fill {
   readonly #parts: FillParts
   readonly #position: LogPosition
   #isOver = false
+  #tags: readonly string[] = []
 
   constructor(parts: FillParts, key: string, lease: Lease, position: LogPosition) {
     this.#parts = parts
@@ -69,6 +73,10 @@ export class DiskFill implements Fill {
     this.#parts.ended(this)
   }
 
+  lineage(): string {
+    return writeLineage(this.key, this.#tags)
+  }
+
   /** On a full disk pages make room, if their size is limited; then it is tried once more. */
   #publishWithRoom(page: NewPage): 'kept' | 'doomed' {
     const { limit } = this.#parts
@@ -83,11 +91,12 @@ export class DiskFill implements Fill {
   }
 
   #publish(page: NewPage): 'kept' | 'doomed' {
-    const { disk, log } = this.#parts
-    const { bytes, record } = encodePage(page)
+    const { disk, log, parts } = this.#parts
+    const own = allTags(page)
+    this.#tags = own
+    const { bytes, record } = encodePage(page, page.isPart ? parts.recordOf(this.#position, own) : undefined)
     const stats = this.#write(bytes, record !== undefined)
     if (stats === undefined) return 'doomed'
-    const own = [...new Set(page.tags)]
     if (own.length > 0) {
       if (!this.#register(own)) return 'doomed'
       if (log.namesAnySince(this.#position, own)) return 'doomed'

@@ -7,6 +7,7 @@
  *                    tags/.whole          every kept page is in them: what was kept with other logs is gone
  *                    compacting/          tag buckets being rewritten
  *                    evictlog             every evicted tag (eviction-log.ts)
+ *                    parts                there are pages that are made of others (parts.ts)
  *                    meta/daily/.page     the record of a page that is not plain text (page-record.ts)
  *                    trash/               directories renamed away, being deleted (trash.ts)
  *                    lru/                 which pages were kept when, if there is a size limit (publish-log.ts)
@@ -33,6 +34,7 @@ export class Layout {
   readonly tagMarker: string
   readonly compacting: string
   readonly evictlog: string
+  readonly parts: string
   readonly meta: string
   readonly trash: string
   readonly temp: string
@@ -48,6 +50,7 @@ export class Layout {
     this.tagMarker = `${this.tags}/.whole`
     this.compacting = `${this.home}/compacting`
     this.evictlog = `${this.home}/evictlog`
+    this.parts = `${this.home}/parts`
     this.meta = `${this.home}/meta`
     this.trash = `${this.home}/trash`
     this.temp = `${this.home}/temp`

@@ -9,20 +9,31 @@ import type { Disk } from './disk.js'
 import { diskError, isAbsence } from './disk-error.js'
 import { openFlags } from './files.js'
 import { type PageRecord, readRecord, recordBit } from './page-record.js'
+import type { PartRecord } from './parts.js'
 import { readAll } from './whole-file.js'
 
+/** A page as it is read; `part` is for parts.ts alone. */
+export interface ReadPage extends KeptPage {
+  readonly part?: PartRecord
+}
+
 /** What is written for `page`: its bytes, and its record if it needs one. */
-export function encodePage(page: NewPage): { readonly bytes: Uint8Array; readonly record: PageRecord | undefined } {
-  const { body, tags: _, renderMs, ...rest } = page
+export function encodePage(
+  page: NewPage,
+  part: PartRecord | undefined,
+): { readonly bytes: Uint8Array; readonly record: PageRecord | undefined } {
+  const { body, renderBeganAtMs, expiresAtMs, renderMs, metadata } = page
   const isBytes = typeof body !== 'string'
   const bytes = isBytes ? body : Buffer.from(body)
-  const isPlain = rest.expiresAtMs === undefined && rest.metadata === undefined
+  const isPlain = expiresAtMs === undefined && metadata === undefined && part === undefined
   if (!isBytes && isPlain && bytes.length > 0) return { bytes, record: undefined }
-  return { bytes, record: { isBytes, ...rest, ...(renderMs !== undefined && { renderMs }) } }
+  const times = { ...(expiresAtMs !== undefined && { expiresAtMs }), ...(renderMs !== undefined && { renderMs }) }
+  const rest = { ...(metadata !== undefined && { metadata }), ...(part !== undefined && { part }) }
+  return { bytes, record: { isBytes, renderBeganAtMs, ...times, ...rest } }
 }
 
 /** The whole page of `key`, or `undefined` for anything else that may lie there. */
-export function readPage(disk: Disk, key: string): KeptPage | undefined {
+export function readPage(disk: Disk, key: string): ReadPage | undefined {
   const path = disk.layout.page(key)
   // A page that is replaced between its opening and the reading of its record is read once more.
   for (let attempt = 0; ; attempt++) {
@@ -33,7 +44,7 @@ export function readPage(disk: Disk, key: string): KeptPage | undefined {
 }
 
 /** The page; `undefined` for none; or the inode of a page without a fitting record. */
-function readOnce(disk: Disk, key: string, path: string): KeptPage | bigint | undefined {
+function readOnce(disk: Disk, key: string, path: string): ReadPage | bigint | undefined {
   const { files } = disk
   let fd: number
   try {

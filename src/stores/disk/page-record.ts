@@ -8,6 +8,7 @@ import type { BigIntStats } from 'node:fs'
 import { makeDirectory } from './directories.js'
 import type { Disk } from './disk.js'
 import { errnoOf, isAbsence } from './disk-error.js'
+import type { PartRecord } from './parts.js'
 import { replaceFile } from './whole-file.js'
 
 /** The bit in a page's mode that says "there is a record": a reader sees it in the stat it makes anyway. */
@@ -19,6 +20,8 @@ export interface PageRecord {
   readonly expiresAtMs?: number
   readonly renderMs?: number
   readonly metadata?: string
+  /** What makes it fit to be a part of other pages. */
+  readonly part?: PartRecord
 }
 
 export type PageStats = Pick<BigIntStats, 'ino' | 'size' | 'mtimeNs'>
@@ -40,14 +43,31 @@ export function writeRecord(disk: Disk, key: string, stats: PageStats, record: P
 
 /** The record of exactly the page that `stats` describes. */
 export function readRecord({ files, layout }: Disk, key: string, stats: PageStats): PageRecord | undefined {
-  let read: Partial<Record<string, unknown>>
   try {
-    read = JSON.parse(files.text(layout.record(key)))
+    return recordIn(files.text(layout.record(key)), stats)
   } catch (thrown) {
-    if (thrown instanceof SyntaxError || isAbsence(thrown) || errnoOf(thrown) === 'EISDIR') return undefined
+    if (isNoRecord(thrown)) return undefined
     throw thrown
   }
-  const { isBytes, renderBeganAtMs, expiresAtMs, renderMs, metadata } = read ?? {}
+}
+
+/** The same, with a promise. */
+export async function readRecordLater(disk: Disk, key: string, stats: PageStats): Promise<PageRecord | undefined> {
+  try {
+    return recordIn(await disk.files.textLater(disk.layout.record(key)), stats)
+  } catch (thrown) {
+    if (isNoRecord(thrown)) return undefined
+    throw thrown
+  }
+}
+
+function isNoRecord(thrown: unknown): boolean {
+  return thrown instanceof SyntaxError || isAbsence(thrown) || errnoOf(thrown) === 'EISDIR'
+}
+
+function recordIn(text: string, stats: PageStats): PageRecord | undefined {
+  const read: Partial<Record<string, unknown>> = JSON.parse(text)
+  const { isBytes, renderBeganAtMs, expiresAtMs, renderMs, metadata, part } = read ?? {}
   const identity = identityOf(stats)
   if (read?.ino !== identity.ino || read.size !== identity.size || read.mtimeNs !== identity.mtimeNs) return undefined
   if (typeof isBytes !== 'boolean' || typeof renderBeganAtMs !== 'number') return undefined
@@ -57,6 +77,7 @@ export function readRecord({ files, layout }: Disk, key: string, stats: PageStat
     ...(typeof expiresAtMs === 'number' && { expiresAtMs }),
     ...(typeof renderMs === 'number' && { renderMs }),
     ...(typeof metadata === 'string' && { metadata }),
+    ...(isPart(part) && { part }),
   }
 }
 
@@ -68,6 +89,11 @@ export function removeRecord({ files, layout }: Disk, key: string): void {
     // A directory that somebody put there is no record.
     if (!isAbsence(thrown) && errnoOf(thrown) !== 'EISDIR') throw thrown
   }
+}
+
+function isPart(value: unknown): value is PartRecord {
+  const { tags, log, bytes } = (value ?? {}) as Partial<PartRecord>
+  return Array.isArray(tags) && typeof log === 'string' && typeof bytes === 'number'
 }
 
 function identityOf({ ino, size, mtimeNs }: PageStats): { ino: string; size: string; mtimeNs: string } {

@@ -7,7 +7,7 @@
 import { PagekeepError } from '../../core/errors.js'
 import type { Fill, FillState, NewPage } from '../../core/store.js'
 import type { OpenFills, Token } from '../open-fills.js'
-import { entryName, makeEntry } from './entry.js'
+import { entryName, makeEntry, type Stamped, stampedOf, stampsOfParts } from './entry.js'
 import type { ErrorWatch } from './error-watch.js'
 import type { KeyvLike } from './keyv-like.js'
 import { type Stamps, stampOfAllTags, stampOfTag, stampsAbove } from './stamps.js'
@@ -30,6 +30,7 @@ export class KeyvFill implements Fill {
   readonly #names: readonly string[]
   readonly #stamps: readonly string[]
   readonly #marks: TagMarks
+  #lineage = ''
 
   /** Resolves when everything is noted and the render may begin. */
   static async begin(parts: FillParts, token: Token): Promise<KeyvFill> {
@@ -66,12 +67,16 @@ export class KeyvFill implements Fill {
       const tagStamps = await stamps.readOrWrite(tags.map(stampOfTag))
       if (await marks.isTouched(this.#marks, tags)) return 'doomed'
       if (await this.#isOutdated([])) return 'doomed'
-      const tagged = tags.map((tag, index): [string, string] => [tag, tagStamps[index] ?? ''])
-      const entry = makeEntry(this.#token.key, page, this.#stamps, tagged)
+      const inherited = stampsOfParts(page.parts)
+      if (inherited === undefined) return 'doomed'
+      const tagged = tags.map((tag, index): Stamped => [tag, tagStamps[index] ?? ''])
+      const entry = makeEntry(this.#token.key, page, { stamps: this.#stamps, tags: tagged, inherited })
+      this.#lineage = JSON.stringify(stampedOf(entry))
       const isSet = await watch.during(() => keyv.set(entryName(this.#token.key), entry, ttlMs))
       if (isSet === false) throw this.#failed('Keyv answered that it did not')
       // An eviction meanwhile made the entry unreadable; this is only so that the answer is true.
-      return (await this.#isOutdated(tagged)) ? 'doomed' : 'kept'
+      const tagsAndParts = [...tagged.map(([tag, stamp]): Stamped => [stampOfTag(tag), stamp]), ...inherited]
+      return (await this.#isOutdated(tagsAndParts)) ? 'doomed' : 'kept'
     } finally {
       fills.close(this.#token)
     }
@@ -81,10 +86,14 @@ export class KeyvFill implements Fill {
     this.#parts.fills.close(this.#token)
   }
 
-  /** Whether a stamp of the key, of its directories or of these tags is no longer the one that was noted. */
-  async #isOutdated(tagged: readonly (readonly [string, string])[]): Promise<boolean> {
-    const names = [...this.#names, ...tagged.map(([tag]) => stampOfTag(tag))]
-    const noted = [...this.#stamps, ...tagged.map(([, stamp]) => stamp)]
+  lineage(): string {
+    return this.#lineage
+  }
+
+  /** Whether a stamp of the key, of its directories or one of these is no longer the one that was noted. */
+  async #isOutdated(others: readonly Stamped[]): Promise<boolean> {
+    const names = [...this.#names, ...others.map(([name]) => name)]
+    const noted = [...this.#stamps, ...others.map(([, stamp]) => stamp)]
     const found = await this.#parts.stamps.read(names)
     if (this.#token.isOver || found.some((stamp, index) => stamp !== undefined && stamp !== noted[index])) return true
     const lost = names.find((_, index) => found[index] === undefined)

@@ -13,19 +13,20 @@ import type {
   Busy,
   Eviction,
   Fill,
+  GetOptions,
   KeptPage,
   Store,
   StoreCapabilities,
   StoreState,
 } from '../../core/store.js'
 import { OpenFills, type Token } from '../open-fills.js'
-import { type Entry, entryName, entryOf, pageOf } from './entry.js'
+import { type Entry, entryName, entryOf, pageOf, stampedOf } from './entry.js'
 import { ErrorWatch } from './error-watch.js'
 import { evictFromKeyv } from './keyv-eviction.js'
 import { type FillParts, KeyvFill } from './keyv-fill.js'
-import { canList, isDurable, type KeyvLike } from './keyv-like.js'
+import { canList, isDurable, type KeyvLike, readMany } from './keyv-like.js'
 import { Listing } from './listing.js'
-import { Stamps, stampOfTag, stampsAbove } from './stamps.js'
+import { Stamps, stampsAbove } from './stamps.js'
 import { keyvState } from './state.js'
 import { TagMarkReader } from './tag-marks.js'
 
@@ -86,14 +87,15 @@ export class KeyvStore implements Store {
     this.state = keyvState(keyv, watch)
   }
 
-  async get(key: string): Promise<KeptPage | undefined> {
+  async get(key: string, { asPart = false }: GetOptions = {}): Promise<KeptPage | undefined> {
     const names = stampsAbove(key)
-    const [record, ...rest] = await this.#keyv.getMany([entryName(key), ...names])
+    const [record, ...rest] = await readMany(this.#keyv, [entryName(key), ...names])
     const entry = entryOf(record)
     if (entry?.key !== key) return undefined
     const found = this.#stamps.among(rest, names)
     const isCurrent = found.length === entry.stamps.length && found.every((stamp, at) => stamp === entry.stamps[at])
-    return isCurrent && (await this.#hasCurrentTags(entry)) ? pageOf(entry) : undefined
+    if (!isCurrent || !(await this.#hasCurrentRest(entry))) return undefined
+    return asPart ? { ...pageOf(entry), lineage: JSON.stringify(stampedOf(entry)) } : pageOf(entry)
   }
 
   /** Throws `key-invalid`, or `store-failed` when the Keyv does not keep what is written. */
@@ -143,23 +145,22 @@ export class KeyvStore implements Store {
     this.#fills.doomMatching(() => true)
   }
 
-  async #hasCurrentTags({ tags }: Entry): Promise<boolean> {
-    if (tags.length === 0) return true
-    const found = await this.#stamps.read(tags.map(([tag]) => stampOfTag(tag)))
-    return tags.every(([, stamp], index) => found[index] === stamp)
+  /** Whether the stamps of its tags and parts are current. */
+  async #hasCurrentRest(entry: Entry): Promise<boolean> {
+    const rest = stampedOf(entry).slice(entry.stamps.length)
+    if (rest.length === 0) return true
+    const found = await this.#stamps.read(rest.map(([name]) => name))
+    return rest.every(([, stamp], index) => found[index] === stamp)
   }
 
   /** The keys of those entries whose stamps are all current. */
   async #readable(entries: readonly Entry[]): Promise<string[]> {
-    const noted = entries.map((entry) => [
-      ...stampsAbove(entry.key).map((name, index) => [name, entry.stamps[index]] as const),
-      ...entry.tags.map(([tag, stamp]) => [stampOfTag(tag), stamp] as const),
-    ])
+    const noted = entries.map(stampedOf)
     const names = [...new Set(noted.flat().map(([name]) => name))]
     const found = await this.#stamps.read(names)
     const current = new Map(names.map((name, index) => [name, found[index]]))
     const isReadable = (index: number) =>
-      noted[index]?.every(([name, stamp]) => stamp !== undefined && current.get(name) === stamp)
+      noted[index]?.every(([name, stamp]) => stamp !== '' && current.get(name) === stamp)
     return entries.filter((_, index) => isReadable(index)).map(({ key }) => key)
   }
 }
