@@ -61,7 +61,10 @@ export class FeedInvalidator implements Invalidator {
       emitter: this.#emitter,
       session: (turn) => this.#connectAndRead(turn),
     })
-    this.#settle = new Settle(this.#options, this.#work, this.#emitter, () => this.#loop.ring())
+    this.#settle = new Settle(this.#options, this.#work, this.#emitter, () => {
+      this.#work.isAsked = true
+      this.#loop.ring()
+    })
   }
 
   /**

@@ -63,6 +63,8 @@ class FeedSession {
   #isPooled = false
   #notifies = true
   #notified = 0
+  /** When to read without being woken. */
+  #readAtMs = 0
 
   constructor(session: FeedSessionOptions) {
     this.#session = session
@@ -88,10 +90,11 @@ class FeedSession {
     await this.#takeUp()
     let isCaughtUp = false
     while (!signal.aborted) {
-      const readAgainInMs = await this.#round(isCaughtUp)
+      if (this.#isDue()) await this.#round(isCaughtUp)
+      if (!this.#isStandby) await this.#tell('listening')
       if (!isCaughtUp && !signal.aborted) onCaughtUp()
       isCaughtUp = true
-      if (!signal.aborted) await this.#session.alarm.sleep(readAgainInMs)
+      if (!signal.aborted) await this.#session.alarm.sleep(this.#idleMs())
       // A connection that was lost meanwhile shows here.
       if (connection.isLost) await connection.query('SELECT 1')
     }
@@ -194,13 +197,20 @@ class FeedSession {
     await work.advance(end, this.#identity, true)
   }
 
-  /** Reads and evicts what there is. Answers when to do so again without being woken, in milliseconds from now. */
-  async #round(isCaughtUp: boolean): Promise<number> {
+  #isDue(): boolean {
+    const { options, work } = this.#session
+    const dueAtMs = Math.min(this.#readAtMs, work.applier.retryAtMs)
+    return this.#notified > 0 || work.isAsked || options.clock.now() >= dueAtMs
+  }
+
+  /** Reads and evicts what there is. */
+  async #round(isCaughtUp: boolean): Promise<void> {
     const { connection, options, work } = this.#session
-    const { clock } = options
+    const { clock, heartbeatMs, pollMs } = options
     const beganAtMs = clock.now()
     const notified = this.#notified
     this.#notified = 0
+    work.isAsked = false
     await work.applier.retry()
     const { page, rows } = await this.#drain()
     if (work.applier.owed === 0) this.#applied = this.#cursor
@@ -210,20 +220,17 @@ class FeedSession {
       this.#notifies = page.notifies
       if (this.#listens && page.notifies) await this.#lease.observe(connection, page, rows + notified)
     }
-    if (!this.#isStandby) await this.#tell('listening')
     if (!work.applier.isResting) await work.lifeSign.write(beganAtMs)
-    return this.#nextInMs(beganAtMs)
-  }
-
-  #nextInMs(beganAtMs: number): number {
-    const { options, work } = this.#session
-    const { clock, heartbeatMs, pollMs } = options
     const isWoken = this.#listens && this.#notifies
     work.wakeUp = !isWoken ? 'poll' : this.#lease.state === 'asleep' ? 'notify' : 'lease'
     const wakesInMs = isWoken ? this.#lease.pollInMs(work.mirror.alive) : pollMs
-    const nowMs = clock.now()
-    const atMs = Math.min(beganAtMs + Math.min(wakesInMs, heartbeatMs), work.applier.retryAtMs, work.mirror.dueAtMs)
-    return Math.max(0, atMs - nowMs)
+    this.#readAtMs = beganAtMs + Math.min(wakesInMs, heartbeatMs)
+  }
+
+  #idleMs(): number {
+    const { options, work } = this.#session
+    if (this.#isDue()) return 0
+    return Math.min(this.#readAtMs, work.applier.retryAtMs, work.mirror.dueAtMs) - options.clock.now()
   }
 
   /** All pages from the cursor on; it moves when all are evicted or owed. */

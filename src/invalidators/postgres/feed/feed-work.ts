@@ -48,6 +48,9 @@ export class FeedWork {
   /** How far this process has come; `undefined` while it does not read. */
   applied: SavedCursor | undefined
   appliedUntil: string | undefined
+  /** Somebody waits for it to read. */
+  isAsked = false
+  /** Rows read since the process began. */
   rows = 0
   readonly #emitter: InvalidatorEmitter
   readonly #clock: CheckedFeedOptions['clock']
