@@ -17,7 +17,7 @@ export const feedSql = (schema: SchemaName): string => `
 CREATE TABLE ${schema.of('feed_state')} (
   "only" boolean PRIMARY KEY DEFAULT true CHECK ("only"), -- exactly one row
   epoch uuid NOT NULL DEFAULT gen_random_uuid(),       -- a feed that was dropped and made anew is another feed
-  low_water xid8 NOT NULL DEFAULT '0',                 -- the highest xid of which rows were thrown away
+  low_water xid8 NOT NULL DEFAULT '0',                 -- rows up to this xid may have been thrown away; rises whenever some were
   notify boolean NOT NULL DEFAULT true                 -- false: writers send no NOTIFY, readers poll
 );
 INSERT INTO ${schema.of('feed_state')} DEFAULT VALUES;

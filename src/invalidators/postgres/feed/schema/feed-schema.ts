@@ -9,6 +9,7 @@ import type { FeedRule } from '../watch.js'
 import { inTransaction, type SchemaConnection, withStatements } from './borrowed-client.js'
 import { migrationStatements } from './migrations.js'
 import { readSchemaName, type SchemaName } from './quoting.js'
+import { type FeedRoles, roleSql } from './role-sql.js'
 import { installTriggersSql, removeOtherTriggersSql, type TableTriggers, tableTriggers } from './triggers.js'
 
 export interface FeedSchemaOptions {
@@ -73,6 +74,11 @@ export class FeedSchema {
     await withStatements(connection, (statements) =>
       inTransaction(statements, `DROP SCHEMA IF EXISTS ${this.#schema.sql} CASCADE`, readLockTimeout(options), title),
     )
+  }
+
+  /** The rights of a role that listens (and those of one that writes: none), to be run by the schema's owner. */
+  roleSql(roles: FeedRoles): string {
+    return roleSql(this.#schema, roles)
   }
 
   #steps(): { title: string; sql: string }[] {

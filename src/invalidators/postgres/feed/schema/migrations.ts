@@ -6,6 +6,7 @@
  */
 import { feedSql } from './001-feed.sql.js'
 import { segmentsSql } from './002-segments.sql.js'
+import { rotateSql } from './003-rotate.sql.js'
 import { doBlock, literal, type SchemaName } from './quoting.js'
 
 interface Migration {
@@ -17,6 +18,7 @@ interface Migration {
 export const migrations: readonly Migration[] = [
   { version: 1, name: 'feed', sql: feedSql },
   { version: 2, name: 'segments', sql: segmentsSql },
+  { version: 3, name: 'rotate', sql: rotateSql },
 ]
 
 /** The version that this code knows. */
