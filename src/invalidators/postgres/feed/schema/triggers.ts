@@ -64,7 +64,8 @@ export function tableTriggers(schema: SchemaName, rules: readonly FeedRule[]): T
 function triggerOf(schema: SchemaName, key: string, rules: readonly FeedRule[], event: TriggerEvent): Trigger {
   const [first] = rules
   const isKeptBridge = first?.kind === 'bridge' && first.rows === 'keep'
-  const id = sha256(`${schema.name} ${key}`).slice(0, 8)
+  // One way of bridging is another trigger than the other, so that a change makes it anew.
+  const id = sha256(`${schema.name} ${key}${isKeptBridge ? ' keep' : ''}`).slice(0, 8)
   // Triggers fire by name: one that copies what is about to be inserted comes after those that may change it.
   const name = `${isKeptBridge ? 'zz_' : ''}${slug(schema.name)}_${id}_${event}`
   const functionName = `${slug(first?.table.name ?? '')}_${id}_${event}`
