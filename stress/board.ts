@@ -3,6 +3,7 @@
  *
  * - The database: for each row its committed version, and the version up to which its eviction has been
  *   acknowledged. Each row has one writer (an evictor), so an increment needs no lock.
+ * - The news: which row was committed last, for that is where visitors go.
  * - The tallies: for each seat (a place in the crew that one process after another takes) what was counted.
  *
  * A 32-bit number is written together with its complement: a reader that comes in the middle notices.
@@ -42,7 +43,7 @@ export class Board {
   /** Makes the file, every row at version 1 and acknowledged. */
   static create(path: string, rows: number, seats: number): Board {
     const fd = openSync(path, 'wx+', 0o600)
-    ftruncateSync(fd, rows * rowBytes + seats * seatBytes)
+    ftruncateSync(fd, (rows + 1) * rowBytes + seats * seatBytes)
     const board = new Board(fd, rows)
     for (let row = 0; row < rows; row++) {
       board.commit(row, 1)
@@ -67,6 +68,7 @@ export class Board {
   /** Called by the row's one writer. */
   commit(row: number, version: number): void {
     this.#write(row * rowBytes, version)
+    this.#write(this.rows * rowBytes, row)
   }
 
   /** The version whose eviction was acknowledged last. */
@@ -81,7 +83,7 @@ export class Board {
 
   /** A place for `note`. */
   notes(): Buffer {
-    return Buffer.alloc(this.rows * rowBytes)
+    return Buffer.alloc((this.rows + 1) * rowBytes)
   }
 
   /** Copies all rows as they are now: one system call. */
@@ -94,6 +96,11 @@ export class Board {
     const at = row * rowBytes + 8
     const value = notes.readUInt32LE(at)
     return (value ^ notes.readUInt32LE(at + 4)) >>> 0 === 0xffffffff ? value : 0
+  }
+
+  /** The row that was committed last before `note`, or almost. */
+  lastCommittedIn(notes: Buffer): number {
+    return notes.readUInt32LE(this.rows * rowBytes)
   }
 
   readTally(seat: number): Tally {
@@ -119,7 +126,7 @@ export class Board {
   }
 
   #seatAt(seat: number): number {
-    return this.rows * rowBytes + seat * seatBytes
+    return (this.rows + 1) * rowBytes + seat * seatBytes
   }
 
   #read(at: number): number {

@@ -9,7 +9,8 @@ import { Site } from './site.js'
 import type { WorkerPlan } from './worker.js'
 
 const visitorsEach = 8
-const opsBetweenEvictions = 80
+/** Of each evictor; half of the evictions have an echo at once (evictor.ts). */
+const opsBetweenEvictions = 200
 /** A process that does not rest or answer in this time hangs. */
 const patienceMs = 30_000
 const maxCrashes = 20

@@ -15,7 +15,9 @@ export interface Pace {
   readonly meanOps: number
 }
 
-const lookEveryMs = 5
+/** A render takes this long at most, or a few times as long on a busy machine. */
+const longestEchoMs = 8
+const lookEveryMs = 8
 const longestPauseMs = 100
 
 export async function commitAndEvict(parts: LoopParts, rows: readonly number[], pace: Pace): Promise<void> {
@@ -24,13 +26,16 @@ export async function commitAndEvict(parts: LoopParts, rows: readonly number[], 
     const version = board.version(row)
     if (board.acknowledged(row) < version) await evict(parts, row, version)
   }
+  let row = random.pick(rows)
   while (await gate.pass()) {
-    const row = random.pick(rows)
     const version = board.version(row) + 1
     board.commit(row, version)
     await evict(parts, row, version)
-    // Now and then several in a row, so that evictions meet.
-    if (random.isLess(0.8)) await pause(parts, pace)
+    // Often once more, while its pages are rendered anew; now and then others at once, so that evictions meet.
+    const isAgain = random.isLess(0.5)
+    if (isAgain) await setTimeout(random.next() * longestEchoMs)
+    else if (random.isLess(0.8)) await pause(parts, pace)
+    if (!isAgain) row = random.pick(rows)
   }
 }
 

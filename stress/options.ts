@@ -20,11 +20,11 @@ export interface StressOptions {
   /** How many pages the site has. Default 64. */
   readonly keys: number
   /**
-   * The mean time between two kills, in milliseconds; 0 for none. Default 80 (250 for `redis`). At least one
-   * and a half times as long as a start takes, which on a busy machine is more.
+   * The mean time between two kills, in milliseconds; 0 for none. Default 300; 100 is for many kills and fewer
+   * operations. At least one and a half times as long as a start takes, which on a busy machine is more.
    */
   readonly killEveryMs: number
-  /** The longest pause between two system calls, in milliseconds; 0 for none. Default 2. */
+  /** The longest pause between two system calls, in milliseconds; 0 for none. Default 1. */
   readonly jitterMs: number
   /** How often everybody rests for an audit, in milliseconds. Default 1000. */
   readonly auditEveryMs: number

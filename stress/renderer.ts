@@ -26,6 +26,8 @@ export interface LoopParts {
 }
 
 const turnsBetweenYields = 8
+/** So often a visitor asks for a page of what was committed last: there, renders and evictions meet. */
+const newsShare = 0.25
 let rendered = 0
 
 /** `passes`: never waits for a page, and takes what is kept or nothing. */
@@ -35,7 +37,9 @@ export async function visit(parts: LoopParts, passes: boolean): Promise<void> {
   for (let turn = 0; await gate.pass(); turn++) {
     // Hits take no turn of the event loop by themselves.
     if (turn % turnsBetweenYields === 0) await setImmediate()
-    const page = random.below(site.pages)
+    const page = random.isLess(newsShare)
+      ? site.pageFrom(board.lastCommittedIn(notes), random)
+      : random.below(site.pages)
     const past = parts.directory === undefined || random.isLess(0.5) ? 'get' : 'outside'
     const way = passes || random.isLess(0.1) ? past : 'getOrRender'
     board.note(notes)

@@ -36,6 +36,12 @@ export class Site {
     return page % this.homes
   }
 
+  /** One of the pages whose home is `row`, or any page for a row that is nobody's home. */
+  pageFrom(row: number, random: Random): number {
+    const page = row + this.homes * random.below(pagesPerHome)
+    return row < this.homes && page < this.pages ? page : random.below(this.pages)
+  }
+
   /** The found rows that a page shows when its home row is at this version: none, one or two. */
   foundBy(page: number, homeVersion: number): number[] {
     const count = (page + homeVersion) % 3

@@ -112,6 +112,14 @@ describe('Board', () => {
     other.close()
   })
 
+  it('tells which row was committed last, for visitors to go there', () => {
+    board.commit(4, 2)
+    board.commit(1, 2)
+    const notes = board.notes()
+    board.note(notes)
+    expect(board.lastCommittedIn(notes)).toBe(1)
+  })
+
   it('takes an acknowledgement that is half written for none', () => {
     const notes = board.notes()
     board.note(notes)
@@ -134,6 +142,15 @@ describe('Site', () => {
       [tag],
     ]
     expect([...ways].sort()).toEqual(expected.map((way) => JSON.stringify(way)).sort())
+  })
+})
+
+describe('pageFrom()', () => {
+  it("names pages of the row that is their home, and any page for a row that is nobody's", () => {
+    const random = new Random(1)
+    const pagesFrom = (row: number) => new Set(Array.from({ length: 300 }, () => site.pageFrom(row, random)))
+    expect([...pagesFrom(1)].sort()).toEqual([1, 3, 5, 7])
+    expect(pagesFrom(site.homes + 3).size).toBe(site.pages)
   })
 })
 
