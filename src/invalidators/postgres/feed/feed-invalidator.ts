@@ -119,7 +119,7 @@ export class FeedInvalidator implements Invalidator {
   }
 
   status(): FeedStatus {
-    const { evictor, applier, applied, node, source, wakeUp, rows, connection } = this.#work
+    const { evictor, applier, applied, node, source, wakeUp, rows, tidying, connection } = this.#work
     return {
       state: this.#loop.state,
       sinceMs: this.#loop.sinceMs,
@@ -134,6 +134,7 @@ export class FeedInvalidator implements Invalidator {
       rows,
       owed: applier.owed,
       isResting: applier.isResting,
+      tidied: tidying.last,
     }
   }
 

@@ -3,6 +3,7 @@ import type pg from 'pg'
 import { type Clock, systemClock } from '../../../core/clock.js'
 import { type EvictionTarget, type Logger, silentLogger } from '../../../core/invalidator.js'
 import { SteadyClock } from '../steady-clock.js'
+import { defaultRetentionMs } from './janitor.js'
 import { readSchemaName, type SchemaName } from './schema/quoting.js'
 
 export interface FeedInvalidatorOptions {
@@ -61,6 +62,11 @@ export interface FeedInvalidatorOptions {
   readonly retryMinMs?: number
   /** And at the latest. Default 60,000. */
   readonly retryMaxMs?: number
+  /**
+   * How long rows of the feed are kept at least. Default 86,400,000 (a day): a node that was away for longer empties
+   * its store when it comes back. The same for all nodes, or the least counts.
+   */
+  readonly retentionMs?: number
   /** How often a process that stands by tries to take over. Default 1,000. */
   readonly standbyRetryMs?: number
   /**
@@ -84,6 +90,7 @@ const numberDefaults = {
   saveEveryMs: 1_000,
   retryMinMs: 1_000,
   retryMaxMs: 60_000,
+  retentionMs: defaultRetentionMs,
   standbyRetryMs: 1_000,
   takeoverAfterMs: 60_000,
 }

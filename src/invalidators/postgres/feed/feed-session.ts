@@ -92,6 +92,7 @@ class FeedSession {
     while (!signal.aborted) {
       if (this.#isDue()) await this.#round(isCaughtUp)
       if (!this.#isStandby) await this.#tell('listening')
+      if (isCaughtUp && !this.#isStandby) await work.tidying.turn(connection)
       if (!isCaughtUp && !signal.aborted) onCaughtUp()
       isCaughtUp = true
       if (!signal.aborted) await this.#session.alarm.sleep(this.#idleMs())
@@ -230,7 +231,8 @@ class FeedSession {
   #idleMs(): number {
     const { options, work } = this.#session
     if (this.#isDue()) return 0
-    return Math.min(this.#readAtMs, work.applier.retryAtMs, work.mirror.dueAtMs) - options.clock.now()
+    const tidyAtMs = this.#isStandby ? Number.POSITIVE_INFINITY : work.tidying.dueAtMs
+    return Math.min(this.#readAtMs, work.applier.retryAtMs, work.mirror.dueAtMs, tidyAtMs) - options.clock.now()
   }
 
   /** All pages from the cursor on; it moves when all are evicted or owed. */

@@ -1,6 +1,7 @@
 /** What a feed invalidator knows of itself, for `doctor` and dashboards. */
 import type { PagekeepError } from '../../../core/errors.js'
 import type { InvalidatorState } from '../status.js'
+import type { JanitorReport } from './janitor.js'
 
 export interface FeedStatus {
   /** The states are explained in feed-invalidator.ts. */
@@ -27,4 +28,6 @@ export interface FeedStatus {
   readonly owed: number
   /** Nothing can be evicted at all, so nothing is read until that is mended. */
   readonly isResting: boolean
+  /** What this process last found when it looked for rows past their time. */
+  readonly tidied: JanitorReport | undefined
 }

@@ -18,6 +18,7 @@ import { NodeMirror } from './node-mirror.js'
 import { PollLease, type PollLeaseOptions } from './poll-lease.js'
 import type { SchemaName } from './schema/quoting.js'
 import { SnapshotSource, XminSource } from './table-source.js'
+import { Tidying } from './tidying.js'
 
 /** The parts that carry the promises. Tests put others in their place, to see that each is needed. */
 export interface FeedParts {
@@ -38,6 +39,7 @@ export class FeedWork {
   readonly lock: NodeLock
   readonly mirror: NodeMirror
   readonly lifeSign: LifeSign
+  readonly tidying: Tidying
   /** The connection of the session under way. */
   connection: Connection | undefined
   /** Known once it was connected. */
@@ -67,6 +69,7 @@ export class FeedWork {
     this.applier = new Applier({ ...options, evictor: this.evictor, emitter })
     this.keeper = new CursorKeeper(state, options.saveEveryMs)
     this.lock = new NodeLock(state, emitter, schema.name)
+    this.tidying = new Tidying({ ...options, emitter })
     this.mirror = new NodeMirror(schema, clock)
     this.lifeSign = new LifeSign({
       state,

@@ -7,9 +7,10 @@ import { fileURLToPath } from 'node:url'
 import { createCache } from 'pagekeep'
 import { DiskStore } from 'pagekeep/stores/disk'
 import { describe, expect, test } from 'vitest'
+import { roleSql } from '../../../../../src/invalidators/postgres/feed/schema/role-sql.js'
 import { next, until } from '../../harness.js'
 import { MapState, RecordingTarget } from '../../recording-target.js'
-import { FeedHarness, insert, key, type pg } from './feed-harness.js'
+import { FeedHarness, insert, key, type pg, schema } from './feed-harness.js'
 
 const harness = FeedHarness.use()
 
@@ -66,7 +67,7 @@ describe('a second process of a node', () => {
     await site.query(insert('b'))
     await until('the second has done it', () => second.evicted.has(key('b')))
     expect(second.evicted).not.toContain('**')
-    expect(standby.status().state).toBe('listening')
+    await until('it has caught up', () => standby.status().state === 'listening')
   })
 
   test('repeats what the first had read and not saved', async () => {
@@ -154,3 +155,44 @@ function run(connection: string, directory: string) {
   })
   return { process: child, wrote: (what: string) => until(`it writes "${what}"`, () => text.includes(what)) }
 }
+
+test('rows past their time are thrown away by the process that reads, which has seen them', async () => {
+  const connection = await harness.database()
+  const site = await harness.client(connection)
+  const target = new RecordingTarget()
+  const before = harness.invalidator({ connection, target })
+  await before.start()
+  await site.query(insert('a'))
+  await before.settled(site)
+  await before.stop()
+  await site.query("UPDATE pagekeep.feed SET at = at - interval '2 days'")
+  const invalidator = harness.invalidator({ connection, target })
+  await invalidator.start()
+  await until('it has tidied', () => invalidator.status().tidied?.emptied === 1)
+  expect((await site.query('SELECT FROM pagekeep.feed')).rows).toEqual([])
+  await site.query(insert('b'))
+  await invalidator.settled(site)
+  expect(target.calls.flat()).toEqual(['**', key('a'), key('b')])
+})
+
+test('a role with no more than roleSql() grants can do all of it', async () => {
+  const connection = await harness.database()
+  const site = await harness.client(connection)
+  const role = `listener_${Date.now()}`
+  await site.query(`CREATE ROLE ${role} LOGIN PASSWORD 'listener'; ${roleSql(schema, { listener: role })}`)
+  const url = new URL(connection)
+  url.username = role
+  url.password = 'listener'
+  const target = new RecordingTarget()
+  const invalidator = harness.invalidator({ connection: url.href, target, busyRows: 1, leaseMs: 300, node: 'modest' })
+  const faults: unknown[] = []
+  invalidator.on('error', (error) => void faults.push(error))
+  await invalidator.start()
+  await site.query(insert('a'))
+  await site.query(insert('b'))
+  await invalidator.settledEverywhere(site)
+  await until('it has tidied', () => invalidator.status().tidied !== undefined)
+  await until('it sleeps', () => invalidator.status().wakeUp === 'notify')
+  expect(target.evicted).toContain(key('b'))
+  expect(faults).toEqual([])
+})
