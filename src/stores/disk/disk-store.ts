@@ -20,6 +20,7 @@ import { PagekeepError } from '../../core/errors.js'
 import { checkKey } from '../../core/key.js'
 import type { Selector } from '../../core/selector.js'
 import type {
+  Awaitable,
   BeginOptions,
   Busy,
   Eviction,
@@ -44,8 +45,8 @@ import { Lease } from './lease.js'
 import { stemOf } from './lease-name.js'
 import { clearLeftovers } from './leftovers.js'
 import { Owner } from './owner.js'
-import { readPage } from './page-file.js'
-import { Parts, withoutPart } from './parts.js'
+import { PageReader } from './page-reader.js'
+import { Parts } from './parts.js'
 import { Preparation } from './preparation.js'
 import { SizeLimit } from './size-limit.js'
 import { StateTexts } from './state-texts.js'
@@ -72,6 +73,7 @@ export class DiskStore implements Store {
   readonly #trash: Trash
   readonly #evictor: Evictor
   readonly #parts: Parts
+  readonly #reader: PageReader
   readonly #limit: SizeLimit | undefined
   readonly #waiting: Waiting
   readonly #preparation: Preparation
@@ -96,6 +98,7 @@ export class DiskStore implements Store {
     this.#tags = new TagIndex(this.#disk, (bucket, bytes) => this.#compaction.hasGrown(bucket, bytes))
     this.#trash = new Trash(this.#disk)
     this.#parts = new Parts(this.#disk, this.#log)
+    this.#reader = new PageReader(this.#disk, checked)
     const parts = { disk: this.#disk, log: this.#log, tags: this.#tags, trash: this.#trash }
     this.#evictor = new Evictor({ ...parts, prepareAgain: this.#prepareAgain })
     this.#waiting = new Waiting(this.#disk)
@@ -110,13 +113,14 @@ export class DiskStore implements Store {
     this.state = new StateTexts(this.#disk, () => this.#readyAgain(), this.#prepareAgain)
   }
 
-  get(key: string, { asPart = false }: GetOptions = {}): KeptPage | undefined {
-    checkKey(key)
+  /** At once, unless the page is large or `io` is `'async'`. */
+  get(key: string, { asPart = false }: GetOptions = {}): Awaitable<KeptPage | undefined> {
+    // A key of which there is a copy was checked before.
+    const isKnown = this.#reader.knows(key)
+    if (!isKnown) checkKey(key)
     this.#ready()
-    if (this.#isAmbiguous(key)) return undefined
-    if (asPart) return this.#parts.get(key)
-    const page = readPage(this.#disk, key)
-    return page?.part === undefined ? page : withoutPart(page)
+    if (!isKnown && this.#isAmbiguous(key)) return undefined
+    return asPart ? this.#parts.get(key) : this.#reader.read(key)
   }
 
   begin(key: string, options: BeginOptions = {}): Fill | Busy {
@@ -160,6 +164,7 @@ export class DiskStore implements Store {
     this.#isClosed = true
     for (const fill of [...this.#fills]) fill.abandon()
     this.#waiting.close()
+    this.#reader.close()
     await this.#background
     await this.#trash.settled()
     await this.#compaction.settled()

@@ -17,7 +17,8 @@ import type { Disk } from './disk.js'
 import { diskError } from './disk-error.js'
 import type { EvictionLog, LogPosition } from './eviction-log.js'
 import { openFlags } from './files.js'
-import { type ReadPage, readPage } from './page-file.js'
+import type { ReadPage } from './page-file.js'
+import { readPage } from './read-page.js'
 
 /** What the record of a part holds. */
 export interface PartRecord {

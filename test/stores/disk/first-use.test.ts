@@ -31,7 +31,7 @@ it('the first fill of one process survives that another prepares the new directo
     moments++
     if (fill.kind !== 'fill') throw new Error(`The fill before call ${at} found another`)
     expect(fill.publish({ body: 'kept', tags: ['t'], renderBeganAtMs: 0 }), `call ${at}`).toBe('kept')
-    expect(second.get('page.html')?.body).toBe('kept')
+    expect(await second.get('page.html')).toHaveProperty('body', 'kept')
     await Promise.all([first.close(), second.close()])
     expect(readdirSync(directory).sort()).toEqual(['.pagekeep', 'page.html'])
   }

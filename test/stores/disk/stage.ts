@@ -5,7 +5,10 @@ import { join } from 'node:path'
 import { type PagekeepError, parseSelector, type SelectorInput } from 'pagekeep'
 import { DiskStore, type DiskStoreOptions, type Files, systemFiles } from 'pagekeep/stores/disk'
 import { afterEach, beforeEach, expect } from 'vitest'
-import type { Eviction, Fill, NewPage, PageBody } from '../../../src/core/store.js'
+import type { Eviction, Fill, GetOptions, KeptPage, NewPage, PageBody } from '../../../src/core/store.js'
+
+/** A store whose pages are small, and its disk local: it answers at once. */
+export type PromptStore = { get(key: string, options?: GetOptions): KeptPage | undefined } & DiskStore
 
 export class Stage {
   /** Does not exist until a store uses it. */
@@ -27,12 +30,12 @@ export class Stage {
     })
   }
 
-  open(options: Partial<DiskStoreOptions> = {}): DiskStore {
+  open(options: Partial<DiskStoreOptions> = {}): PromptStore {
     const store = new DiskStore({
       directory: this.directory,
       onFault: (error) => this.faults.push(error),
       ...options,
-    })
+    }) as PromptStore
     this.#stores.push(store)
     return store
   }

@@ -1,0 +1,117 @@
+/**
+ * A page as it lies on the disk, whole or not at all: at once, or with promises where the disk may take its time.
+ *
+ * The stats are taken before the bytes are read: what changes afterwards makes the file differ from them.
+ */
+import type { BigIntStats } from 'node:fs'
+import { decodeLater, decodeText } from './decode-text.js'
+import type { Disk } from './disk.js'
+import { diskError, isAbsence } from './disk-error.js'
+import { openFlags } from './files.js'
+import type { ReadPage } from './page-file.js'
+import { type PageRecord, readRecord, readRecordLater, recordBit } from './page-record.js'
+import { readAll, readAllLater } from './whole-file.js'
+
+export interface FilePage {
+  readonly page: ReadPage
+  readonly stats: BigIntStats
+}
+
+/** The whole page of `key`, or `undefined` for anything else that may lie there. */
+export function readPage(disk: Disk, key: string): ReadPage | undefined {
+  const read = readPageNow(disk, key, Number.POSITIVE_INFINITY)
+  return read === 'large' ? undefined : read?.page
+}
+
+/** As `readPage`; `large` for a page of more than `maxBytes`, which is not read. */
+export function readPageNow(disk: Disk, key: string, maxBytes: number): FilePage | 'large' | undefined {
+  const path = disk.layout.page(key)
+  // A page that is replaced between its opening and the reading of its record is read once more.
+  for (let attempt = 0; ; attempt++) {
+    const read = readOnce(disk, key, path, maxBytes)
+    if (typeof read !== 'bigint') return read
+    if (attempt > 0 || disk.files.lstat(path)?.ino === read) return undefined
+  }
+}
+
+export async function readPageLater(disk: Disk, key: string): Promise<FilePage | undefined> {
+  const path = disk.layout.page(key)
+  for (let attempt = 0; ; attempt++) {
+    const read = await readOnceLater(disk, key, path)
+    if (typeof read !== 'bigint') return read
+    if (attempt > 0 || (await disk.files.lstatLater(path))?.ino === read) return undefined
+  }
+}
+
+/** The page; `undefined` for none; or the inode of a page without a fitting record. */
+function readOnce(disk: Disk, key: string, path: string, maxBytes: number): FilePage | 'large' | bigint | undefined {
+  const { files } = disk
+  let fd: number
+  try {
+    // An exception for each page that is not there would cost ten times as much.
+    if (!files.exists(path) && files.lstat(path) === undefined) return undefined
+    fd = files.open(path, openFlags.read)
+  } catch (thrown) {
+    if (isAbsence(thrown)) return undefined
+    throw diskError(`open the page "${key}"`, thrown, key)
+  }
+  try {
+    const stats = files.fstat(fd)
+    const size = Number(stats.size)
+    if (isNoPage(stats)) return undefined
+    if (size > maxBytes) return 'large'
+    const bytes = readAll(files, fd, size)
+    if (bytes.length !== size) return undefined
+    const record = hasRecord(stats) ? readRecord(disk, key, stats) : plain
+    if (record === undefined) return stats.ino
+    return { page: pageOf(record.isBytes ? bytes : decodeText(bytes), record, stats), stats }
+  } catch (thrown) {
+    throw diskError(`read the page "${key}"`, thrown, key)
+  } finally {
+    files.close(fd)
+  }
+}
+
+async function readOnceLater(disk: Disk, key: string, path: string): Promise<FilePage | bigint | undefined> {
+  const { files } = disk
+  let fd: number
+  try {
+    fd = await files.openLater(path, openFlags.read)
+  } catch (thrown) {
+    if (isAbsence(thrown)) return undefined
+    throw diskError(`open the page "${key}"`, thrown, key)
+  }
+  try {
+    const stats = await files.fstatLater(fd)
+    const size = Number(stats.size)
+    if (isNoPage(stats)) return undefined
+    const bytes = await readAllLater(files, fd, size)
+    if (bytes.length !== size) return undefined
+    const record = hasRecord(stats) ? await readRecordLater(disk, key, stats) : plain
+    if (record === undefined) return stats.ino
+    return { page: pageOf(record.isBytes ? bytes : await decodeLater(bytes), record, stats), stats }
+  } catch (thrown) {
+    throw diskError(`read the page "${key}"`, thrown, key)
+  } finally {
+    await files.closeLater(fd)
+  }
+}
+
+type Described = Pick<PageRecord, 'isBytes'> & Partial<PageRecord>
+
+/** What is known of a page without a record. */
+const plain: Described = { isBytes: false }
+
+function hasRecord({ mode }: BigIntStats): boolean {
+  return (Number(mode) & recordBit) !== 0
+}
+
+/** An empty file without a record is what a loss of power leaves. */
+function isNoPage(stats: BigIntStats): boolean {
+  return !stats.isFile() || (stats.size === 0n && !hasRecord(stats))
+}
+
+function pageOf(body: ReadPage['body'], record: Described, { mtimeNs }: BigIntStats): ReadPage {
+  const { isBytes: _, renderBeganAtMs = Number(mtimeNs / 1_000_000n), ...rest } = record
+  return { body, renderBeganAtMs, ...rest }
+}
