@@ -1,6 +1,8 @@
 /** `pagekeep/invalidators/postgres`: pages are evicted when PostgreSQL says that their rows changed. */
 export type { InvalidatorEventName, InvalidatorEvents, InvalidatorListener } from './events.js'
 export type { EmptiedReason } from './feed/cursor-keeper.js'
+export { type DiagnoseOptions, diagnose } from './feed/diagnose/diagnose.js'
+export type { Finding, FindingCode, FindingLevel } from './feed/diagnose/finding.js'
 export { type EvictEntry, evictRoute, evictTag, type RouteColumns, type TagOptions } from './feed/evict-entry.js'
 export { FeedInvalidator } from './feed/feed-invalidator.js'
 export type { FeedInvalidatorOptions } from './feed/feed-options.js'
