@@ -9,6 +9,7 @@ export default defineConfig({
     'stores/memory': 'src/stores/memory.ts',
     'stores/keyv': 'src/stores/keyv/index.ts',
     'invalidators/postgres': 'src/invalidators/postgres/index.ts',
+    http: 'src/http/index.ts',
     testing: 'src/testing/index.ts',
   },
   format: ['esm', 'cjs'],

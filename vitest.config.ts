@@ -11,6 +11,7 @@ const frontDoors: Record<string, string> = {
   'pagekeep/stores/memory': 'stores/memory.ts',
   'pagekeep/stores/keyv': 'stores/keyv/index.ts',
   'pagekeep/invalidators/postgres': 'invalidators/postgres/index.ts',
+  'pagekeep/http': 'http/index.ts',
   'pagekeep/testing': 'testing/index.ts',
 }
 

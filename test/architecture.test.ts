@@ -16,6 +16,7 @@ const mayKnow: Record<string, RegExp> = {
   core: /^core\/|^node:(?!fs)/,
   stores: /^core\/|^stores\/|^node:|^(keyv|fs-extra|lru-cache)$/,
   invalidators: /^core\/|^invalidators\/|^node:|^pg$/,
+  http: /^core\/|^http\/|^node:(?!fs)|^lru-cache$/,
   testing: /^core\/|^testing\/|^node:/,
 }
 

@@ -1,0 +1,83 @@
+/**
+ * The http-tests cache suite: its server and its client, run as its own command line does.
+ *
+ * From npm (`http-cache-tests`), or from a checkout of its repository, whose tests are newer: name its directory in
+ * `CACHE_TESTS`. The two lay out their files differently, and differ in what starts the client.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import path from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { freePort } from '../test/support/free-port.js'
+import { targetedTests } from './cdn-cache-control.js'
+import type { RawResult, Suite } from './results.js'
+
+export interface LoadedSuite {
+  readonly origin: string
+  readonly suites: readonly Suite[]
+  run(base: string): Promise<Record<string, RawResult>>
+  close(): Promise<void>
+}
+
+type RunTests = (suites: readonly Suite[], ...rest: unknown[]) => Promise<void>
+
+const mostAtATime = 100
+
+export async function loadSuite(only: string | undefined): Promise<LoadedSuite> {
+  const { CACHE_TESTS } = process.env
+  const require = createRequire(import.meta.url)
+  const home = CACHE_TESTS ?? path.dirname(require.resolve('http-cache-tests/package.json'))
+  const engine = existsSync(path.join(home, 'test-engine')) ? path.join(home, 'test-engine') : home
+  const load = async (file: string) => import(pathToFileURL(path.join(home, file)).href)
+  const { default: listed } = await load('tests/index.mjs')
+  const others = ['tests/surrogate-control.mjs'].filter((file) => existsSync(path.join(home, file)))
+  const loaded: Suite[] = [...listed, ...(await Promise.all(others.map(async (file) => (await load(file)).default)))]
+  const hasTargeted = loaded.some(({ id }) => id === targetedTests.id)
+  const suites = (hasTargeted ? loaded : [...loaded, targetedTests])
+    .filter((suite, index, all) => all.findIndex(({ id }) => id === suite.id) === index)
+    .map((suite) => ({ ...suite, tests: suite.tests.filter(({ id }) => only === undefined || id === only) }))
+  const port = await freePort()
+  const server = await startServer(engine, home, port)
+  return {
+    origin: `http://127.0.0.1:${port}`,
+    suites,
+    async run(base) {
+      const runner = (await import(pathToFileURL(path.join(engine, 'client/runner.mjs')).href)) as {
+        runTests: RunTests
+        getResults: () => Record<string, RawResult>
+      }
+      if (engine === home) {
+        const { default: fetch } = await import(pathToFileURL(createRequire(`${home}/`).resolve('node-fetch')).href)
+        await runner.runTests(suites, fetch, false, base, mostAtATime)
+      } else {
+        await runner.runTests(suites, false, base, mostAtATime)
+      }
+      return runner.getResults()
+    },
+    async close() {
+      server.kill()
+      await once(server, 'exit')
+    },
+  }
+}
+
+async function startServer(engine: string, home: string, port: number): Promise<ChildProcess> {
+  const server = spawn(process.execPath, [path.join(engine, 'server/server.mjs')], {
+    cwd: home,
+    env: {
+      ...process.env,
+      npm_config_protocol: 'http',
+      npm_config_port: String(port),
+      npm_config_pidfile: path.join(process.env.TMPDIR ?? '/tmp', `cache-tests-${port}.pid`),
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  // It says that it listens, and later a line for each request it did not expect.
+  for await (const chunk of server.stdout) {
+    if (String(chunk).includes('Listening')) break
+  }
+  server.stdout.resume()
+  return server
+}

@@ -1,0 +1,214 @@
+/**
+ * A page cache that speaks HTTP, free of any framework: a request and a way to ask the site go in, what is to be
+ * sent comes out. What lies in between is `cache.answer`, so all of its promises hold: a page whose eviction
+ * comes while the site makes it is answered and not kept.
+ *
+ * RFC 9111 is followed as a cache that many share; what the site says of a page decides whether and how long it is
+ * kept. Request directives (`Cache-Control: no-cache` and its like) are not obeyed: they are advisory (5.2.1), and
+ * would let any visitor make the site work. docs/decisions/0015.
+ */
+import { createHash } from 'node:crypto'
+import type { PageCache } from '../core/cache.js'
+import { type Clock, systemClock } from '../core/clock.js'
+import { isPagekeepError } from '../core/errors.js'
+import { cacheStatusOf, type Handling } from './cache-status.js'
+import type { Coding } from './codings.js'
+import { ExpiredPages } from './expired-pages.js'
+import { Invalidation } from './invalidation.js'
+import { type Origin, type PageRequest, type Reply, requestField } from './message.js'
+import { type PageKey, type PageKeyOptions, readKey } from './page-key.js'
+import { plainPage } from './plain-page.js'
+import { makeReply } from './reply.js'
+import { decodeStored, isChosen, type StoredPage, selectingValue } from './stored-page.js'
+import type { StoringOptions } from './storing.js'
+import { Trip } from './trip.js'
+import { VariantCount } from './variant-count.js'
+
+export interface HttpCacheOptions extends PageKeyOptions, Partial<StoringOptions> {
+  readonly cache: PageCache
+  /**
+   * Request fields that a page may `Vary` by, in lower case; `'any'`. A page that varies by another is not kept.
+   * `Accept-Encoding` is always allowed. Price: a page for each value. Default: none.
+   */
+  readonly vary?: readonly string[] | 'any'
+  /** The most variants of one path (by query, cookies, `Vary`) that this process keeps. Default 64. */
+  readonly maxVariants?: number
+  /** Which compressed variants are kept with a page. Default `['br', 'gzip']`; `[]` for none. */
+  readonly codings?: readonly Coding[]
+  /** Pages longer than this go through unkept, in bytes. Default 10 MiB. */
+  readonly maxBodyBytes?: number
+  /**
+   * Keeps a page that its file alone describes (status 200, the usual type, no end) as a plain file, as nginx would
+   * serve it, with nginx's `ETag`. Price: no compressed variants of it. Default `false`.
+   */
+  readonly plain?: boolean
+  /**
+   * Whether `stale-while-revalidate` and `stale-if-error` of a response (RFC 5861) are obeyed, and `staleIfErrorMs` for
+   * those that say nothing. A page past its time may then be shown; never one that was evicted. Default `false`.
+   */
+  readonly staleDirectives?: boolean
+  /**
+   * What becomes of a request with `Authorization`: `'pass'` it by the cache, or `'share'` pages that say they may be
+   * shared (RFC 9111, 3.5). Default `'pass'`.
+   */
+  readonly authorization?: 'pass' | 'share'
+  /** Whether the tags of a page are sent, for a CDN in front: as `Surrogate-Key` (Fastly, Varnish), `Cache-Tag` (Cloudflare). Default: neither. */
+  readonly emitTags?: readonly ('Surrogate-Key' | 'Cache-Tag')[]
+  /** Default: the machine's clock. Give the cache's own, if it has another. */
+  readonly clock?: Clock
+}
+
+export type Settings = Required<
+  Omit<HttpCacheOptions, 'key' | 'query' | 'ignoredQuery' | 'cookies' | 'ignoredCookies'>
+> &
+  PageKeyOptions
+
+/** A page may vary by fields that only its variants name; after so many steps the site is asked. */
+const maxSteps = 4
+
+/** Makes the cache that the adapters share. Throws a `TypeError` or `RangeError` for unsuitable options. */
+export class HttpCache {
+  readonly settings: Settings
+  readonly #variants: VariantCount
+  readonly #expired: ExpiredPages
+  readonly #invalidation: Invalidation
+
+  constructor(options: HttpCacheOptions) {
+    this.settings = checkSettings(options)
+    this.#variants = new VariantCount(this.settings.maxVariants)
+    this.#expired = new ExpiredPages(this.settings.cache)
+    this.#invalidation = new Invalidation(this.settings)
+  }
+
+  /**
+   * What to do with `request`. Asks the site by `origin` at most once. Rejects only with what `origin` threw, or
+   * with `render-timeout` or `renders-full` of the cache.
+   */
+  async respond(request: PageRequest, origin: Origin): Promise<Reply> {
+    const { method } = request
+    if (method !== 'GET' && method !== 'HEAD') return this.#passUnsafe(request)
+    if (requestField(request, 'upgrade') !== undefined) return this.#pass({ forwarded: 'bypass', detail: 'upgrade' })
+    const isAuthorized = requestField(request, 'authorization') !== undefined
+    if (isAuthorized && this.settings.authorization === 'pass') {
+      return this.#pass({ forwarded: 'bypass', detail: 'authorization' })
+    }
+    const key = readKey(request, this.settings)
+    if (typeof key === 'string') return this.#pass({ forwarded: 'bypass', detail: key })
+    return this.#find(request, origin, key, 0)
+  }
+
+  async #find(request: PageRequest, origin: Origin, key: PageKey, step: number): Promise<Reply> {
+    if (!this.#variants.admits(key.page, key.key)) return this.#pass({ forwarded: 'bypass', detail: 'variants' })
+    const trip = new Trip({ settings: this.settings, expired: this.#expired, request, origin, key })
+    const answer = await this.#answer(trip, key)
+    if (answer === undefined) return this.#pass({ forwarded: 'miss', isStored: false, detail: 'fault' })
+    if (trip.isPassed) return { kind: 'passed' }
+    const { body, status } = answer
+    const page =
+      answer.metadata === undefined
+        ? plainPage(key.key, body, status === 'hit' || status === 'stale' ? answer.renderBeganAtMs : undefined)
+        : decodeStored(answer.metadata)
+    // Kept by something else, or by another version.
+    if (page === undefined) return this.#pass({ forwarded: 'bypass', detail: 'unreadable' })
+    if (!trip.isOver && !isChosen(page, request)) {
+      if (step >= maxSteps) return this.#pass({ forwarded: 'vary-miss', isStored: false, detail: 'variants' })
+      return this.#find(request, origin, variantKey(key, page, request), step + 1)
+    }
+    if (!trip.isOver && page.isOwn) return this.#pass({ forwarded: 'miss', isStored: false, detail: page.refusal })
+    const nowMs = this.settings.clock.now()
+    const ageMs = page.ageMs + Math.max(0, nowMs - page.respondedAtMs)
+    const isNew = trip.isOver && !page.isStandIn && page.originStatus === undefined && ageMs < 1000
+    return makeReply({
+      request,
+      page,
+      body,
+      cacheStatus: cacheStatusOf(this.settings.name, trip.handling(answer, page, nowMs)),
+      ageSeconds: isNew ? undefined : Math.floor(ageMs / 1000),
+    })
+  }
+
+  /** What the cache answers, or `undefined` when it failed before the site was asked. */
+  async #answer(trip: Trip, { key }: PageKey) {
+    const { cache, staleDirectives } = this.settings
+    try {
+      const render = trip.render
+      if (!staleDirectives) return await cache.answer(key, render, { staleWhileRevalidateMs: 0 })
+      const answer = await cache.answer(key, render, { staleWhileRevalidateMs: Number.MAX_SAFE_INTEGER })
+      // The page itself says how long it may be shown; a render that replaces it is under way.
+      if (answer.status !== 'stale' || isInWindow(answer, this.settings.clock.now())) return answer
+      return await cache.answer(key, render, { staleWhileRevalidateMs: 0 })
+    } catch (thrown) {
+      const isLimit = isPagekeepError(thrown, 'render-timeout') || isPagekeepError(thrown, 'renders-full')
+      if (isLimit || (trip.isOver && thrown === trip.failure)) throw thrown
+      if (trip.isOver) return trip.unkept()
+      return undefined
+    }
+  }
+
+  #pass(handling: Handling): Reply {
+    return { kind: 'pass', cacheStatus: cacheStatusOf(this.settings.name, handling), afterwards: undefined }
+  }
+
+  /** RFC 9111, 4.4: what changes a page makes its kept copy invalid. */
+  #passUnsafe(request: PageRequest): Reply {
+    const cacheStatus = cacheStatusOf(this.settings.name, { forwarded: 'method' })
+    if (['OPTIONS', 'TRACE', 'CONNECT'].includes(request.method)) {
+      return { kind: 'pass', cacheStatus, afterwards: undefined }
+    }
+    return {
+      kind: 'pass',
+      cacheStatus,
+      afterwards: (status, headers) => this.#invalidation.after(request, status, headers),
+    }
+  }
+}
+
+function isInWindow({ metadata, expiresAtMs }: { metadata?: string; expiresAtMs?: number }, nowMs: number): boolean {
+  const page = metadata === undefined ? undefined : decodeStored(metadata)
+  return page !== undefined && nowMs < (expiresAtMs ?? nowMs) + page.staleWhileRevalidateMs
+}
+
+/**
+ * Where another variant of `page` lies. Its stamp is part of the name: once the page was evicted, its successor has
+ * another stamp, and none of the old variants can be found any more.
+ */
+function variantKey(key: PageKey, page: StoredPage, request: PageRequest): PageKey {
+  const values = page.vary.map(([name]) => [name, selectingValue(request, name)])
+  const digest = createHash('sha256').update(JSON.stringify(values)).digest('hex').slice(0, 24)
+  const base = key.key.replace(/@vary\.[0-9a-f.]+$/, '')
+  return { ...key, key: `${base}@vary.${page.stamp}.${digest}` }
+}
+
+function checkSettings(options: HttpCacheOptions): Settings {
+  if (typeof options?.cache?.answer !== 'function') {
+    throw new TypeError('Expected cache to be a PageCache, as createCache() makes it')
+  }
+  if (options.hosts !== 'any' && !(Array.isArray(options.hosts) && options.hosts.length > 0)) {
+    throw new TypeError(
+      `Expected hosts to be a list such as ['www.example.org'], or 'any', got ${String(options.hosts)}`,
+    )
+  }
+  for (const name of ['maxVariants', 'maxBodyBytes', 'negativeTtlMs', 'staleIfErrorMs'] as const) {
+    const value = options[name]
+    if (value !== undefined && !(Number.isFinite(value) && value >= 0)) {
+      throw new RangeError(`Expected ${name} to be a number, 0 or more, got ${String(value)}`)
+    }
+  }
+  return {
+    vary: [],
+    maxVariants: 64,
+    codings: ['br', 'gzip'],
+    maxBodyBytes: 10 * 1024 * 1024,
+    plain: false,
+    staleDirectives: false,
+    authorization: 'pass',
+    emitTags: [],
+    name: 'pagekeep',
+    clock: systemClock,
+    unsaid: 'until-evicted',
+    targets: ['CDN-Cache-Control'],
+    negativeTtlMs: 0,
+    staleIfErrorMs: 0,
+    ...options,
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * A reverse proxy that keeps pages: the site is another server, and its own words (RFC 9111, RFC 9213) decide what is
+ * kept. Useful by itself in front of a site that is not written in JavaScript.
+ *
+ * Requests that pass the cache by are handed on as they came, bodies included. Answers longer than `maxBodyBytes` are
+ * streamed to who asked, and not kept.
+ */
+import { Agent, type ClientRequest, type IncomingMessage, request as requestHttp, type ServerResponse } from 'node:http'
+import { request as requestHttps, Agent as TlsAgent } from 'node:https'
+import { HttpCache, type HttpCacheOptions } from './http-cache.js'
+import { endToEnd, type Field, type Fields, type OriginCall, type OriginResponse, without } from './message.js'
+import { grouped, pairsOf, readNodeRequest, sendNodeReply } from './node-message.js'
+
+export interface ProxyOptions extends Omit<HttpCacheOptions, 'plain'> {
+  /** The site: `http://127.0.0.1:8080`. A path in it is ignored. */
+  readonly origin: string
+  /** How long the site may take to begin its answer, in milliseconds; then 504. Default 60 000. */
+  readonly originTimeoutMs?: number
+  /** What the site is told as `Host`: the visitor's (`'keep'`, the default) or its own (`'origin'`). */
+  readonly host?: 'keep' | 'origin'
+  /** Told of what went wrong between the proxy and the site. Default: nobody. */
+  readonly onError?: (error: unknown) => void
+}
+
+export interface Proxy {
+  /** For `http.createServer(proxy.handle)`. */
+  readonly handle: (request: IncomingMessage, response: ServerResponse) => void
+  /** Ends the connections to the site. */
+  close(): void
+}
+
+/** Fields of the visitor's that would make the answer one for this visitor only. */
+const personal = new Set([
+  'if-none-match',
+  'if-modified-since',
+  'if-match',
+  'if-unmodified-since',
+  'if-range',
+  'range',
+  'accept-encoding',
+  'cache-control',
+  'pragma',
+  'content-length',
+  'expect',
+])
+
+/**
+ * Makes the proxy. Unless told otherwise it obeys `stale-while-revalidate` and `stale-if-error`, uses heuristic
+ * freshness, varies by any field, takes the whole query as part of the key, and compresses nothing. Throws a
+ * `TypeError` for an origin that is no URL.
+ *
+ * @example
+ * const proxy = createProxy({ cache, origin: 'http://127.0.0.1:8080', hosts: ['www.example.org'] })
+ * createServer(proxy.handle).listen(80)
+ */
+export function createProxy(options: ProxyOptions): Proxy {
+  const { origin, originTimeoutMs = 60_000, host = 'keep', onError, ...rest } = options
+  const site = siteOf(origin)
+  const pages = new HttpCache({
+    unsaid: 'heuristic',
+    staleDirectives: true,
+    vary: 'any',
+    query: 'all',
+    authorization: 'share',
+    codings: [],
+    ...rest,
+  })
+  const agent = site.isSecure ? new TlsAgent({ keepAlive: true }) : new Agent({ keepAlive: true })
+  const ask = (method: string, url: string, fields: Fields): ClientRequest => {
+    const named = host === 'keep' ? fields : [...without(fields, new Set(['host'])), ['Host', site.host] as const]
+    const send = site.isSecure ? requestHttps : requestHttp
+    return send({
+      host: site.hostname,
+      port: site.port,
+      method,
+      path: url,
+      agent,
+      timeout: originTimeoutMs,
+      headers: Object.fromEntries(grouped(named)),
+    })
+  }
+
+  const fetchPage = async (
+    request: IncomingMessage,
+    response: ServerResponse,
+    { url, validators }: OriginCall,
+  ): Promise<OriginResponse | 'passed'> => {
+    const fields: Field[] = without(endToEnd(pairsOf(request.rawHeaders)), personal)
+    const { targets, name } = pages.settings
+    if (targets.includes('Surrogate-Control')) fields.push(['Surrogate-Capability', `${name}="Surrogate/1.0"`])
+    if (validators.etag !== undefined) fields.push(['If-None-Match', validators.etag])
+    if (validators.lastModified !== undefined) fields.push(['If-Modified-Since', validators.lastModified])
+    const outgoing = ask('GET', url, fields)
+    passInterim(outgoing, response)
+    const answer = await send(outgoing)
+    const collected = await collect(answer, pages.settings.maxBodyBytes)
+    if (collected.isWhole) return { ...headOf(answer), body: collected.bytes }
+    writeHead(response, headOf(answer), `${pages.settings.name}; fwd=uri-miss; stored=?0; detail=long`)
+    response.write(collected.bytes)
+    answer.pipe(response)
+    return 'passed'
+  }
+
+  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const page = readNodeRequest(request)
+    const reply = await pages.respond(page, (call) => fetchPage(request, response, call))
+    if (reply.kind === 'passed') return
+    if (reply.kind === 'page') return sendNodeReply(response, reply)
+    const outgoing = ask(page.method, page.url, endToEnd(pairsOf(request.rawHeaders)))
+    passInterim(outgoing, response)
+    const answer = await send(outgoing, request)
+    const head = headOf(answer)
+    await reply.afterwards?.(head.status, head.headers).catch((thrown) => onError?.(thrown))
+    writeHead(response, head, reply.cacheStatus)
+    answer.pipe(response)
+  }
+
+  return {
+    handle: (request, response) => {
+      handle(request, response).catch((thrown) => {
+        onError?.(thrown)
+        fail(response, thrown, pages.settings.name)
+      })
+    },
+    close: () => agent.destroy(),
+  }
+}
+
+/** Sends a request, with the visitor's body if there is one, and resolves with the head of the answer. */
+function send(outgoing: ClientRequest, body?: IncomingMessage): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    outgoing.on('response', resolve)
+    outgoing.on('error', reject)
+    outgoing.on('timeout', () => outgoing.destroy(new OriginTimeout()))
+    if (body === undefined) outgoing.end()
+    else body.pipe(outgoing)
+  })
+}
+
+/** Hands on what the site says before its answer (102, 103); none of it is kept. */
+function passInterim(outgoing: ClientRequest, response: ServerResponse): void {
+  outgoing.on('information', ({ statusCode, rawHeaders }) => {
+    if (response.headersSent || response.destroyed) return
+    if (statusCode === 102) response.writeProcessing()
+    const hints = Object.fromEntries(grouped(endToEnd(pairsOf(rawHeaders))))
+    const link = Object.entries(hints).find(([name]) => name.toLowerCase() === 'link')?.[1]
+    if (statusCode === 103 && link !== undefined) response.writeEarlyHints({ ...hints, link })
+  })
+}
+
+class OriginTimeout extends Error {
+  override readonly message = 'The site did not answer in time.'
+}
+
+/** The whole body, or as much of it as shows that it is too long. */
+async function collect(answer: IncomingMessage, maxBytes: number): Promise<{ bytes: Buffer; isWhole: boolean }> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of answer.iterator({ destroyOnReturn: false })) {
+    chunks.push(chunk)
+    size += chunk.length
+    if (size > maxBytes) return { bytes: Buffer.concat(chunks), isWhole: false }
+  }
+  return { bytes: Buffer.concat(chunks), isWhole: true }
+}
+
+function headOf(answer: IncomingMessage): { status: number; headers: Field[] } {
+  return { status: answer.statusCode ?? 502, headers: pairsOf(answer.rawHeaders) }
+}
+
+function writeHead(response: ServerResponse, head: { status: number; headers: Fields }, cacheStatus: string): void {
+  response.statusCode = head.status
+  for (const [name, value] of grouped(endToEnd(head.headers))) response.setHeader(name, value)
+  response.appendHeader('Cache-Status', cacheStatus)
+}
+
+/** The site has failed: 502 when it is not there, 504 when it is too slow. */
+function fail(response: ServerResponse, thrown: unknown, name: string): void {
+  if (response.headersSent) {
+    response.destroy()
+    return
+  }
+  const status = thrown instanceof OriginTimeout ? 504 : 502
+  response.statusCode = status
+  response.setHeader('Cache-Control', 'no-store')
+  response.setHeader('Content-Type', 'text/plain; charset=utf-8')
+  response.setHeader('Cache-Status', `${name}; fwd=miss; stored=?0; detail=origin`)
+  response.end(status === 504 ? 'The site did not answer in time.\n' : 'The site does not answer.\n')
+}
+
+function siteOf(origin: string) {
+  let url: URL
+  try {
+    url = new URL(origin)
+  } catch {
+    throw new TypeError(`Expected origin to be a URL such as "http://127.0.0.1:8080", got ${JSON.stringify(origin)}`)
+  }
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+    throw new TypeError(`Expected origin to be a URL of http or https, got ${JSON.stringify(origin)}`)
+  }
+  const isSecure = url.protocol === 'https:'
+  const hostname = url.hostname.replace(/^\[|\]$/g, '')
+  return { isSecure, host: url.host, hostname, port: url.port || (isSecure ? 443 : 80) }
+}
