@@ -20,6 +20,7 @@ import { DiskStore } from 'pagekeep/stores/disk'
 import { MemoryStore } from 'pagekeep/stores/memory'
 import { KeyvStore, asKeyv } from 'pagekeep/stores/keyv'
 import { PostgresInvalidator, rule } from 'pagekeep/invalidators/postgres'
+import { bridge, diagnose, evictRoute, evictTag, FeedSchema, watch } from 'pagekeep/invalidators/postgres'
 import { FakeClock, ChaosStore, storeContract } from 'pagekeep/testing'
 import Keyv from 'keyv'
 const describe = (title: string, body: () => void) => body()

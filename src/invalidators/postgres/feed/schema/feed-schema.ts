@@ -31,6 +31,21 @@ export interface InstallOptions {
   readonly onProgress?: (message: string) => void
 }
 
+/**
+ * The schema with its triggers. Throws a `TypeError` for options that cannot be.
+ *
+ * @example
+ * const list = route('days/{date:YYYY-MM-DD}.html')
+ * const queued = watch({
+ *   table: 'cache_clearing_dates',
+ *   columns: ['date_to_clear'],
+ *   evicts: [evictRoute(list, { date: 'date_to_clear' })],
+ * })
+ * const schema = new FeedSchema({ rules: [queued], schema: 'feed_of_days' })
+ * await schema.install(connection)
+ * schema.sql().includes('CREATE TABLE "feed_of_days"."feed"') // => true
+ * await schema.uninstall(connection)
+ */
 export class FeedSchema {
   readonly #schema: SchemaName
   readonly #notify: boolean
