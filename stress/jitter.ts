@@ -28,7 +28,8 @@ export function jitteryFiles(random: Random, maxMs: number): Files {
   return {
     ...systemFiles,
     open: (path, flags, mode) => {
-      if ((flags & writing) !== 0) pause()
+      if ((flags & writing) === 0) return withoutStack(() => systemFiles.open(path, flags, mode))
+      pause()
       return systemFiles.open(path, flags, mode)
     },
     write: paused(systemFiles.write, pause),
@@ -42,6 +43,20 @@ export function jitteryFiles(random: Random, maxMs: number): Files {
     names: paused(systemFiles.names, pause),
     list: paused(systemFiles.list, pause),
     text: (path) => (isOther(path) && random.isLess(wrongSuspicions) ? zombie : systemFiles.text(path)),
+  }
+}
+
+/**
+ * For calls that often fail because there is nothing: what `call` throws has no stack, which costs more than
+ * the call. Other errors keep theirs: a crash in a long run must tell where it was.
+ */
+export function withoutStack<T>(call: () => T): T {
+  const limit = Error.stackTraceLimit
+  Error.stackTraceLimit = 0
+  try {
+    return call()
+  } finally {
+    Error.stackTraceLimit = limit
   }
 }
 

@@ -8,6 +8,7 @@ import type { PageBody } from 'pagekeep'
 import type { Board } from './board.js'
 import type { Counting } from './counting.js'
 import type { Gate } from './gate.js'
+import { withoutStack } from './jitter.js'
 import { judge } from './judge.js'
 import { writePageText } from './page-text.js'
 import type { Random } from './random.js'
@@ -87,7 +88,7 @@ async function linger(random: Random): Promise<void> {
 
 function readIfThere(path: string): Buffer | undefined {
   try {
-    return readFileSync(path)
+    return withoutStack(() => readFileSync(path))
   } catch (thrown) {
     if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw thrown
