@@ -59,8 +59,9 @@ export function* adoptPages(disk: Disk, log: PublishLog, segmentLines: number): 
     log.write(lines, 0)
     files.close(files.open(`${layout.lru}/${mark}`, openFlags.append, fileMode))
   } finally {
-    if (files.lstat(lock) !== undefined) files.unlink(lock)
+    // Retired even if the lock stays: then the next sweep takes it for a dead process's.
     owner.retire(token)
+    if (files.lstat(lock) !== undefined) files.unlink(lock)
   }
 }
 

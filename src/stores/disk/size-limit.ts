@@ -174,9 +174,10 @@ export class SizeLimit {
         'the oldest pages first, even if they are in use. Mount it with relatime.'
       this.#disk.fault(new PagekeepError('store-failed', message, { store: 'disk' }))
     } finally {
+      // Retired even if the probe stays: then whoever clears up takes it for a dead process's.
+      owner.retire(token)
       files.close(fd)
       files.unlink(probe)
-      owner.retire(token)
     }
   }
 
