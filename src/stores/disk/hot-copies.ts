@@ -4,12 +4,12 @@
  * hand, is seen at once, and nobody has to be told. Decision 0016.
  *
  * A file can change twice within one tick of its file system's clock, and the second change leaves no trace in the
- * times (what git calls racy). So a copy is taken only when a page is read that was found to be the very same
- * file a tick or more before: whatever changed in the tick of its ctime had changed when the copy was read.
+ * times (what git calls racy). So a copy is taken only when a page is read whose ctime had been seen a tick or more
+ * before: whatever changed in that tick had changed when the copy was read. No two clocks are compared for this.
  * That is also what admits pages: one that is read once, as by a crawler, is only remembered as seen.
  *
- * Copies that were never used again make room first, then those used least recently (a segmented LRU, Karedla
- * 1994). It makes no system call itself and knows no key but as a name.
+ * Where there is no room, copies that were never used again make some first, then those used least recently (a
+ * segmented LRU, Karedla 1994). It makes no system call itself and knows no key but as a name.
  */
 import type { BigIntStats } from 'node:fs'
 import { LRUCache } from 'lru-cache'
@@ -24,7 +24,9 @@ export interface Copy {
   readonly bytes: number
 }
 
-interface Sighting extends Identity {
+/** That the file system's clock had come to this ctime, in whole microseconds or so, at that time. */
+interface Sighting {
+  readonly ctimeNs: number
   readonly atMs: number
 }
 
@@ -36,8 +38,10 @@ const coarseTickMs = 2020
 const provenShare = 0.8
 /** What a copy costs beside its texts, roughly as measured: objects, numbers of 64 bits, map entries. */
 const overheadBytes = 1024
-/** One page seen is remembered for so many bytes of copies. */
-const bytesPerSighting = 8192
+/** One page seen (some 200 bytes) is remembered for so many bytes of copies, */
+const bytesPerSighting = 4096
+/** and so many in any case. */
+const minSightings = 1024
 
 export class HotCopies {
   readonly #new: LRUCache<string, Copy>
@@ -55,7 +59,7 @@ export class HotCopies {
         if (reason === 'evict') this.#new.set(key, copy)
       },
     })
-    this.#seen = new LRUCache({ max: Math.max(16, Math.floor(maxBytes / bytesPerSighting)) })
+    this.#seen = new LRUCache({ max: Math.max(minSightings, Math.floor(maxBytes / bytesPerSighting)) })
   }
 
   /** How many bytes the copies take, as `hotBytes` counts them. */
@@ -87,11 +91,15 @@ export class HotCopies {
    */
   offer(key: string, page: KeptPage, stats: Identity, { beganAtMs, endedAtMs }: ReadTime): void {
     const sighting = this.#seen.get(key)
-    if (sighting === undefined || !isSame(sighting, stats)) {
-      this.#seen.set(key, { ...identityOf(stats), atMs: endedAtMs })
+    const ctimeNs = Number(stats.ctimeNs)
+    if (sighting?.ctimeNs !== ctimeNs) {
+      this.#seen.set(key, { ctimeNs, atMs: endedAtMs })
     } else if (beganAtMs - sighting.atMs >= tickOf(stats)) {
       this.#seen.delete(key)
-      this.#new.set(key, { page, identity: identityOf(stats), bytes: bytesOf(key, page, stats) })
+      const copy = { page, identity: identityOf(stats), bytes: bytesOf(key, page, stats) }
+      const isRoom = this.#proven.calculatedSize + copy.bytes <= this.#proven.maxSize
+      const home = isRoom && copy.bytes <= this.#new.maxSize ? this.#proven : this.#new
+      home.set(key, copy)
     }
   }
 

@@ -28,9 +28,13 @@ export class PageReader {
     this.#hot = hotBytes === 0 ? undefined : new HotCopies(hotBytes)
   }
 
-  /** The page of `key`, which must have been checked, as the others' evictions have left it. */
-  read(key: string): Awaitable<KeptPage | undefined> {
-    const copy = this.#hot?.find(key)
+  /** What may still be the page of `key`: for `read`. */
+  find(key: string): Copy | undefined {
+    return this.#hot?.find(key)
+  }
+
+  /** The page of `key`, which must have been checked, as evictions by anybody have left it. `copy` is from `find`. */
+  read(key: string, copy: Copy | undefined): Awaitable<KeptPage | undefined> {
     if (this.#isSlow) return this.#readLater(key, copy)
     if (copy !== undefined && this.#hot?.confirm(key, copy, this.#disk.files.lstat(this.#disk.layout.page(key)))) {
       return copy.page
@@ -38,11 +42,6 @@ export class PageReader {
     const beganAtMs = this.#disk.files.monotonicMs()
     const read = readPageNow(this.#disk, key, largeBytes)
     return read === 'large' ? this.#readLater(key, undefined) : this.#offer(key, read, beganAtMs)
-  }
-
-  /** Whether there is a copy of `key`: then it was checked before. */
-  knows(key: string): boolean {
-    return this.#hot?.find(key) !== undefined
   }
 
   close(): void {

@@ -19,6 +19,8 @@ const exempt = {
 for (const [name, limits] of [
   ['DiskStore', {}],
   ['DiskStore with a size limit', { maxFiles: 5000, maxBytes: 2 ** 30 }],
+  ["DiskStore with io: 'async'", { io: 'async' }],
+  ['DiskStore with hotBytes: 0', { hotBytes: 0 }],
 ] as const) {
   storeContract({ describe, it }, name, {
     exempt,
