@@ -6,8 +6,8 @@ export interface Answer<Body extends PageBody = PageBody> {
   readonly body: Body
   /**
    * `hit`: from the store. `stale`: from the store and past its time, as `staleWhileRevalidateMs`,
-   * `staleIfErrorMs` or `softTimeoutMs` allow. `rendered`: by this call. `joined`: by another call, while
-   * this one waited.
+   * `staleIfErrorMs` or `softTimeoutMs` allow, or evicted from it, as `showEvictedMs` does (then it is not
+   * kept). `rendered`: by this call. `joined`: by another call, while this one waited.
    */
   readonly status: 'hit' | 'stale' | 'rendered' | 'joined'
   /** Whether the page is in the store (an eviction or a fault may have kept it out). */
@@ -22,6 +22,10 @@ export interface Answer<Body extends PageBody = PageBody> {
 
 export function fromStore(page: Omit<KeptPage, 'lineage'>, status: 'hit' | 'stale'): Answer {
   return { ...outline(page), status, isKept: true }
+}
+
+export function fromEvicted(page: Omit<KeptPage, 'lineage'>): Answer {
+  return { ...outline(page), status: 'stale', isKept: false }
 }
 
 export function fromFlight(landing: Landing, status: 'rendered' | 'joined'): Answer {

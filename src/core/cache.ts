@@ -72,7 +72,7 @@ export class PageCache implements EvictionTarget {
   constructor(options: CacheOptions) {
     checkStore(options?.store)
     const { store, clock = systemClock, random = Math.random, storeTimeoutMs = 2000, maxLagMs } = options
-    const { maxRenders, maxQueuedRenders, ...rest } = checkFreshness(options)
+    const { maxRenders, maxQueuedRenders, ...rest } = checkShowsEvicted(checkFreshness(options), store)
     this.#store = store
     this.#clock = clock
     this.#random = random
@@ -135,7 +135,7 @@ export class PageCache implements EvictionTarget {
     render: Render<Body>,
     options?: RenderOptions,
   ): Promise<Answer<Body>> {
-    const merged = options === undefined ? this.#defaults : { ...this.#defaults, ...checkFreshness(options) }
+    const merged = options === undefined ? this.#defaults : { ...this.#defaults, ...this.#check(options) }
     const outer = this.#readThrough.nested.current
     const request: Request = { key, render, options: merged, outer, isPart: outer !== undefined }
     const problem = keyProblem(key)
@@ -163,11 +163,13 @@ export class PageCache implements EvictionTarget {
   async set(
     key: string,
     body: PageBody,
-    options: Pick<RenderOptions, 'ttlMs' | 'ttlJitter' | 'tags'> & { readonly metadata?: string } = {},
+    options: Pick<RenderOptions, 'ttlMs' | 'ttlJitter' | 'tags' | 'showEvictedMs'> & {
+      readonly metadata?: string
+    } = {},
   ): Promise<void> {
     checkBody(checkKey(key), body)
     const { tags } = new RenderContext(key, this.#closing.signal, options.tags)
-    const { ttlMs, ttlJitter = 0 } = { ...this.#defaults, ...checkFreshness(options) }
+    const { ttlMs, ttlJitter = 0, showEvictedMs } = { ...this.#defaults, ...this.#check(options) }
     const renderBeganAtMs = this.#clock.now()
     const expiresAtMs = expiryOf(ttlMs, ttlJitter, renderBeganAtMs, this.#random)
     await this.#evict([parseSelector(key)])
@@ -181,8 +183,10 @@ export class PageCache implements EvictionTarget {
         renderBeganAtMs,
         ...(expiresAtMs !== undefined && { expiresAtMs }),
         ...(metadata !== undefined && { metadata }),
+        ...(showEvictedMs && { showEvictedMs }),
       }
       const outcome = await fill.publish(page)
+      if (showEvictedMs) await this.#guarded.dropEvicted(key)
       this.#events.emit(outcome, { key, renderMs: 0, tags })
     } finally {
       await this.#guarded.abandon(key, fill)
@@ -250,6 +254,10 @@ export class PageCache implements EvictionTarget {
     return undefined
   }
 
+  #check<Options extends FreshnessOptions>(options: Options): Options {
+    return checkShowsEvicted(checkFreshness(options), this.#store)
+  }
+
   #watch(maxLagMs: number): Sight {
     return new Sight({
       state: this.#store.state,
@@ -286,4 +294,12 @@ export class PageCache implements EvictionTarget {
 function checkStore(store: unknown): void {
   if (typeof (store as Store | undefined)?.begin === 'function') return
   throw new TypeError(`Expected a store, such as new MemoryStore(), got ${store === null ? 'null' : typeof store}`)
+}
+
+function checkShowsEvicted<Options extends FreshnessOptions>(options: Options, { name, capabilities }: Store): Options {
+  if (!options.showEvictedMs || capabilities.keepsEvicted) return options
+  throw new TypeError(
+    `Expected no showEvictedMs for the store "${name}": it cannot show evicted pages (capabilities.keepsEvicted). ` +
+      'Leave it out, or use a store that can, such as the disk or memory store.',
+  )
 }

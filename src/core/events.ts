@@ -10,6 +10,8 @@ export interface CacheEvents {
   hit: { readonly key: string }
   /** There was no page; a render or a wait for one follows. */
   miss: { readonly key: string }
+  /** After a miss: the page that was evicted is shown meanwhile, as `showEvictedMs` allows. */
+  shownEvicted: { readonly key: string; readonly evictedMsAgo: number }
   /** A rendered page was kept. Times in milliseconds. */
   kept: { readonly key: string; readonly renderMs: number; readonly tags: readonly string[] }
   /**

@@ -3,7 +3,8 @@
  * page, the options and the time.
  *
  * None of this touches the promises about evictions: an evicted page is gone from the store, so it is
- * never "stale" in the sense of this file. What is shown here beyond its time has merely expired.
+ * never "stale" in the sense of this file. What is shown here beyond its time has merely expired. The one
+ * exception is asked for by its name, `showEvictedMs`, and is judged elsewhere (read-through.ts).
  * Sources: RFC 5861 (stale-while-revalidate, stale-if-error); Vattani, Chierichetti, Lowenstein,
  * "Optimal Probabilistic Cache Stampede Prevention", VLDB 2015 (early refresh, "XFetch").
  */
@@ -41,6 +42,17 @@ export interface FreshnessOptions {
   readonly renderTimeoutMs?: number
   /** How long a page is fresh whose render called `context.negative()`. Default 0: it is not kept. */
   readonly negativeTtlMs?: number
+  /**
+   * For this long after its *eviction* a page may still be shown, while one caller's render replaces it in the
+   * background. Default 0: never.
+   *
+   * The price is P2, for such pages and that long: callers are given a page that is known to be stale. P1 stands:
+   * the page leaves its place as ever (web servers, `get` and `keys` do not see it) and is never kept again. Only
+   * pages that were kept with this option are shown, and only to callers who give it; of the two times the shorter
+   * counts. No page is made of one, nothing is shown after an eviction of `**`, nor once the page has expired or
+   * the cache is blind. Needs a store that `keepsEvicted`. Decision 0018.
+   */
+  readonly showEvictedMs?: number
 }
 
 /**
@@ -86,7 +98,10 @@ export function checkFreshness<Options extends FreshnessOptions>(options: Option
       throw new RangeError(`Expected ${name} to be a number, 0 or more, got ${String(value)}`)
     }
   }
-  const { ttlJitter } = options
+  const { ttlJitter, showEvictedMs = 0 } = options
+  if (!(Number.isFinite(showEvictedMs) && showEvictedMs >= 0)) {
+    throw new RangeError(`Expected showEvictedMs to be a finite number, 0 or more, got ${String(showEvictedMs)}`)
+  }
   if (ttlJitter !== undefined && !(ttlJitter >= 0 && ttlJitter <= 1)) {
     throw new RangeError(`Expected ttlJitter to be a fraction from 0 to 1, got ${String(ttlJitter)}`)
   }

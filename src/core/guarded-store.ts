@@ -4,7 +4,18 @@
  */
 import type { Clock } from './clock.js'
 import { isPagekeepError, PagekeepError, reasonOf } from './errors.js'
-import type { Awaitable, BeginOptions, Busy, Fill, FillState, GetOptions, KeptPage, NewPage, Store } from './store.js'
+import type {
+  Awaitable,
+  BeginOptions,
+  Busy,
+  EvictedPage,
+  Fill,
+  FillState,
+  GetOptions,
+  KeptPage,
+  NewPage,
+  Store,
+} from './store.js'
 
 export interface GuardedStoreOptions {
   readonly store: Store
@@ -30,6 +41,15 @@ export class GuardedStore {
   /** The page, whatever its age. */
   get(key: string, options?: GetOptions): Promise<KeptPage | undefined> {
     return this.#attempt('read', key, () => this.#store.get(key, options))
+  }
+
+  /** The page that was evicted; none where the store keeps none. */
+  getEvicted(key: string): Promise<EvictedPage | undefined> {
+    return this.#attempt('read the evicted page of', key, () => this.#store.getEvicted?.(key))
+  }
+
+  async dropEvicted(key: string): Promise<void> {
+    await this.#attempt('forget the evicted page of', key, () => this.#store.dropEvicted?.(key))
   }
 
   /** `undefined` when the store cannot begin: render, and keep nothing. */

@@ -4,7 +4,7 @@
  * A fill begins before its render reads anything; that order, and the store's publish, keep a stale page
  * out (docs/decisions/0002). A fault of the store is an event, and the page is rendered and served.
  */
-import { type Answer, fromFlight, fromStore } from './answer.js'
+import { type Answer, fromEvicted, fromFlight, fromStore } from './answer.js'
 import { PagekeepError, reasonOf } from './errors.js'
 import { type Flight, Flights, type Landing } from './flight.js'
 import { judge } from './freshness.js'
@@ -12,7 +12,7 @@ import { NestedRenders, refuseCircle, refuseRecursion } from './nested-renders.j
 import type { RenderSlots } from './render-slots.js'
 import { Renders, type RendersParts, type Request } from './renders.js'
 import type { Sight } from './sight.js'
-import type { KeptPage } from './store.js'
+import type { EvictedPage, KeptPage } from './store.js'
 
 export interface ReadThroughParts extends RendersParts {
   readonly slots: RenderSlots
@@ -86,6 +86,12 @@ export class ReadThrough {
       }
       if (!isMissed) events.emit('miss', { key })
       isMissed = true
+      const evicted = page === undefined ? await this.#lookForEvicted(request) : undefined
+      if (evicted !== undefined) {
+        events.emit('shownEvicted', { key, evictedMsAgo: evicted.evictedMsAgo })
+        this.#refresh(request, undefined)
+        return { answer: fromEvicted(evicted.page) }
+      }
 
       const flight = this.#flights.get(key)
       const state = await flight?.state()
@@ -107,6 +113,16 @@ export class ReadThrough {
       const isInheritable = !isPart || !answer.isKept || lineage?.() !== undefined
       if (isProven && isInheritable) return found
     }
+  }
+
+  /** The page that was evicted, if it may be shown. Never to a render: what is made of it could not be kept. */
+  async #lookForEvicted({ key, options: { showEvictedMs = 0 }, outer }: Request): Promise<EvictedPage | undefined> {
+    const { store, sight, clock } = this.#parts
+    if (showEvictedMs === 0 || outer !== undefined) return undefined
+    if (sight !== undefined && (await sight.isBlind())) return undefined
+    const evicted = await store.getEvicted(key)
+    if (evicted === undefined || evicted.evictedMsAgo >= showEvictedMs) return undefined
+    return isOverdue(evicted.page, clock.now()) ? undefined : evicted
   }
 
   /** Awaits a flight; an expired page stands in when it fails or takes longer than the soft timeout. */
@@ -138,7 +154,7 @@ export class ReadThrough {
     })
   }
 
-  #refresh(request: Request, known: KeptPage): void {
+  #refresh(request: Request, known: KeptPage | undefined): void {
     if (this.#flights.get(request.key) !== undefined) return
     // Nobody waits for it, so it is made for nobody.
     const unasked = { ...request, outer: undefined }
@@ -201,6 +217,6 @@ function isOverdue({ expiresAtMs }: KeptPage, nowMs: number): boolean {
 }
 
 function renderFailed(key: string, thrown: unknown): PagekeepError {
-  const message = `The render of "${key}" failed: ${reasonOf(thrown)}. An expired page is served meanwhile.`
+  const message = `The render of "${key}" failed: ${reasonOf(thrown)}. The older page is served meanwhile.`
   return new PagekeepError('render-failed', message, { key, cause: thrown })
 }

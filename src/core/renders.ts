@@ -73,6 +73,7 @@ export class Renders {
     if (isNotKept || unkeptPart !== undefined) {
       if (!isNotKept && unkeptPart !== undefined) this.#parts.events.emit('doomed', { key, renderMs, part: unkeptPart })
       await store.abandon(key, fill)
+      await this.#replaceEvicted(request)
       return { ...page, source: 'unkept' }
     }
     const parts = making.lineages
@@ -82,8 +83,15 @@ export class Renders {
       ...(page.expiresAtMs !== undefined && { renderMs }),
       ...(parts.length > 0 && { parts }),
       ...(request.isPart && { isPart: true }),
+      ...(options.showEvictedMs && { showEvictedMs: options.showEvictedMs }),
     })
+    if (isKept) await this.#replaceEvicted(request)
     return isKept ? { ...page, source: 'kept', lineage: () => fill.lineage?.() } : { ...page, source: 'unkept' }
+  }
+
+  /** A page that says by itself that it is not to be kept replaces the evicted one as well; a doomed one does not. */
+  async #replaceEvicted({ key, options }: Request): Promise<void> {
+    if (options.showEvictedMs) await this.#parts.store.dropEvicted(key)
   }
 
   async #publish(fill: Fill, { key }: Request, renderMs: number, page: NewPage): Promise<boolean> {

@@ -73,6 +73,11 @@ export function checkTag(tag: string): string {
   })
 }
 
+/** Whether it is `**`. */
+export function isEverything(selector: Selector): boolean {
+  return selector.kind === 'pattern' && selector.isSubtree && selector.directory === ''
+}
+
 function parseText(text: string): KeySelector | PatternSelector {
   if (typeof text !== 'string') throw invalid(String(text), `it is ${typeof text}, not a string`)
   if (!text.includes('*')) {

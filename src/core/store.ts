@@ -30,6 +30,8 @@ export interface NewPage {
   readonly parts?: readonly string[]
   /** Pages are made of this one: keep with it what `get` needs to tell its lineage. Default `false`. */
   readonly isPart?: boolean
+  /** For so long after its eviction `getEvicted` may give it, in milliseconds. For stores with `keepsEvicted`. Default 0. */
+  readonly showEvictedMs?: number
 }
 
 /** A page as a store returns it. */
@@ -47,6 +49,13 @@ export interface KeptPage {
    * reads. Given when it is asked for, and then missing for a page that was kept without `isPart`.
    */
   readonly lineage?: string
+}
+
+/** A page that was evicted and may be shown meanwhile. It is none of the store's pages any more, and never will be. */
+export interface EvictedPage {
+  readonly page: Omit<KeptPage, 'lineage'>
+  /** How long ago it was evicted, by the clock of the store. */
+  readonly evictedMsAgo: number
 }
 
 export interface GetOptions {
@@ -121,6 +130,8 @@ export interface StoreCapabilities {
   readonly canList: boolean
   /** Pages outlive the process. */
   readonly isDurable: boolean
+  /** `getEvicted` and `dropEvicted` work; else a cache on the store refuses `showEvictedMs`. */
+  readonly keepsEvicted?: boolean
 }
 
 /** Small texts kept beside the pages, for invalidators: what they must not forget while the pages exist. */
@@ -143,6 +154,14 @@ export interface Store {
    * the call is in the store, now or later, whoever rendered it.
    */
   evict(selectors: readonly Selector[]): Awaitable<Eviction>
+  /**
+   * The page of `key` that was evicted, if that was less than the `showEvictedMs` it was kept with ago. Counted
+   * from its own eviction, whatever is evicted later. Gone after `dropEvicted` and after an eviction of everything
+   * (`**`); where room is scarce it may be gone before. `get` and `keys` never see it.
+   */
+  getEvicted?(key: string): Awaitable<EvictedPage | undefined>
+  /** Forgets it: a newer page has been made. */
+  dropEvicted?(key: string): Awaitable<void>
   /** The keys of kept pages, those that `selector` matches; in no order, without a snapshot. */
   keys(selector?: Selector): AsyncIterable<string>
   /** Calls `listener` for each fault that no call can throw: those of work in the background. */

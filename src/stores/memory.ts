@@ -8,12 +8,14 @@
  */
 
 import { LRUCache } from 'lru-cache'
+import { type Clock, systemClock } from '../core/clock.js'
 import { PagekeepError } from '../core/errors.js'
 import { checkKey } from '../core/key.js'
-import type { Selector } from '../core/selector.js'
+import { isEverything, type Selector } from '../core/selector.js'
 import type {
   BeginOptions,
   Busy,
+  EvictedPage,
   Eviction,
   Fill,
   FillState,
@@ -25,6 +27,7 @@ import type {
   StoreState,
 } from '../core/store.js'
 import { maxListedKeys } from '../core/store.js'
+import { EvictedPages } from './memory/evicted-pages.js'
 import { EvictedTags } from './memory/evicted-tags.js'
 import { TagIndex } from './memory/tag-index.js'
 import { OpenFills, type Token } from './open-fills.js'
@@ -37,14 +40,18 @@ export interface MemoryStoreOptions {
   /**
    * The most that pages may take, in bytes: bodies (text as UTF-8), keys, metadata, tags and a fixed overhead a
    * page. Default 64 MiB. The page used least recently leaves first. Price: text with characters beyond
-   * Latin-1 takes up to twice its counted size in a JavaScript heap.
+   * Latin-1 takes up to twice its counted size in a JavaScript heap. Evicted pages that may still be shown
+   * (`showEvictedMs`) take up to an eighth more.
    */
   readonly maxBytes?: number
+  /** For how long ago a page was evicted. Default: the machine's. */
+  readonly clock?: Clock
 }
 
 interface Held {
   readonly page: KeptPage
   readonly tags: readonly string[]
+  readonly showEvictedMs: number
 }
 
 /**
@@ -58,6 +65,7 @@ export class MemoryStore implements Store {
     isSharedByProcesses: false,
     canList: true,
     isDurable: false,
+    keepsEvicted: true,
   }
   readonly state: StoreState
   readonly maxBytes: number
@@ -65,6 +73,7 @@ export class MemoryStore implements Store {
   readonly #tags = new TagIndex()
   readonly #fills = new OpenFills()
   readonly #evictedTags = new EvictedTags()
+  readonly #evictedPages: EvictedPages
   readonly #texts = new Map<string, string>()
   /** Whether a page was asked for as a part of another: only then evictions look for what is made of theirs. */
   #hasParts = false
@@ -75,6 +84,7 @@ export class MemoryStore implements Store {
     if (!Number.isSafeInteger(this.maxBytes) || this.maxBytes < 1) {
       throw new RangeError(`Expected maxBytes to be a positive integer, got ${this.maxBytes}`)
     }
+    this.#evictedPages = new EvictedPages(Math.ceil(this.maxBytes / 8), options.clock ?? systemClock)
     this.#pages = new LRUCache<string, Held>({
       maxSize: this.maxBytes,
       sizeCalculation: sizeOf,
@@ -104,6 +114,14 @@ export class MemoryStore implements Store {
     if (!asPart) return held?.page
     this.#hasParts = true
     return held && { ...held.page, lineage: writeLineage(key, held.tags) }
+  }
+
+  getEvicted(key: string): EvictedPage | undefined {
+    return this.#evictedPages.get(key)
+  }
+
+  dropEvicted(key: string): void {
+    this.#evictedPages.drop(key)
   }
 
   begin(key: string, options: BeginOptions = {}): Fill | Busy {
@@ -138,8 +156,12 @@ export class MemoryStore implements Store {
         this.#evictedTags.add(selector.tag)
       }
       for (const key of this.#matching(selector)) {
-        if (this.#pages.delete(key)) removed.push(key)
+        const held = this.#pages.peek(key)
+        if (held === undefined || !this.#pages.delete(key)) continue
+        removed.push(key)
+        if (held.showEvictedMs > 0) this.#evictedPages.add(key, { ...held, bytes: sizeOf(held, key) })
       }
+      if (isEverything(selector)) this.#evictedPages.clear()
     }
     return {
       removed: removed.length,
@@ -157,6 +179,7 @@ export class MemoryStore implements Store {
   close(): void {
     this.#fills.doomMatching(() => true)
     this.#pages.clear()
+    this.#evictedPages.clear()
     this.#texts.clear()
   }
 
@@ -199,9 +222,10 @@ export class MemoryStore implements Store {
   }
 }
 
-function holdOf({ tags: _, parts: _parts, isPart: _isPart, ...page }: NewPage, tags: readonly string[]): Held {
+function holdOf(newPage: NewPage, tags: readonly string[]): Held {
+  const { tags: _, parts: _parts, isPart: _isPart, showEvictedMs = 0, ...page } = newPage
   const body = typeof page.body === 'string' ? page.body : new Uint8Array(page.body)
-  return { page: { ...page, body }, tags }
+  return { page: { ...page, body }, tags, showEvictedMs }
 }
 
 function sizeOf({ page, tags }: Held, key: string): number {

@@ -6,6 +6,7 @@ import type {
   Awaitable,
   BeginOptions,
   Busy,
+  EvictedPage,
   Eviction,
   Fill,
   GetOptions,
@@ -15,7 +16,16 @@ import type {
 } from '../core/store.js'
 
 /** What can be made to fail; `publish`, `state` and `abandon` are those of fills begun afterwards or before. */
-export type ChaosAct = 'get' | 'begin' | 'state' | 'publish' | 'abandon' | 'evict' | 'close'
+export type ChaosAct =
+  | 'get'
+  | 'getEvicted'
+  | 'dropEvicted'
+  | 'begin'
+  | 'state'
+  | 'publish'
+  | 'abandon'
+  | 'evict'
+  | 'close'
 
 export class ChaosStore implements Store {
   readonly #inner: Store
@@ -47,6 +57,14 @@ export class ChaosStore implements Store {
 
   get(key: string, options?: GetOptions): Awaitable<KeptPage | undefined> {
     return this.#do('get', () => this.#inner.get(key, options))
+  }
+
+  getEvicted(key: string): Awaitable<EvictedPage | undefined> {
+    return this.#do('getEvicted', () => this.#inner.getEvicted?.(key))
+  }
+
+  dropEvicted(key: string): Awaitable<void> {
+    return this.#do('dropEvicted', () => this.#inner.dropEvicted?.(key))
   }
 
   async begin(key: string, options?: BeginOptions): Promise<Fill | Busy> {

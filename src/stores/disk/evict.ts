@@ -3,21 +3,24 @@
  * that escaped the dooming has renamed its page into place before, where the removal finds it.
  *
  * A tag is appended to the eviction log before its registrations are read (eviction-log.ts says why).
- * Removing is idempotent; what is already gone is no failure, and what cannot be removed stops nothing.
+ * Removing is idempotent; what is already gone is no failure, and what cannot be removed stops nothing. A page
+ * that was kept to be shown after its eviction is removed by renaming it aside (asides.ts), at the same moment.
  */
-import type { PatternSelector, Selector } from '../../core/selector.js'
+import { isEverything, type PatternSelector, type Selector } from '../../core/selector.js'
 import type { Eviction } from '../../core/store.js'
 import { partTagsTouchedBy } from '../part-tags.js'
+import { type Asides, mayBeSetAside } from './asides.js'
 import { type Disk, Slices } from './disk.js'
 import { diskError, errnoOf, isAbsence } from './disk-error.js'
 import { type Doomed, doom } from './doom.js'
 import type { EvictionLog } from './eviction-log.js'
 import { ofTheFileSystem } from './forget-pages.js'
+import { recordName } from './layout.js'
 import { removeRecord } from './page-record.js'
 import { hasParts } from './parts.js'
 import { isWhole, type TagIndex } from './tag-index.js'
 import { Tally } from './tally.js'
-import type { Discarded, Trash } from './trash.js'
+import type { Discarded, RemovedPage, Trash } from './trash.js'
 import { walk } from './walk.js'
 
 export interface EvictorParts {
@@ -25,6 +28,7 @@ export interface EvictorParts {
   readonly log: EvictionLog
   readonly tags: TagIndex
   readonly trash: Trash
+  readonly asides: Asides
   /** Prepares the directory again, which evicts every page when their tags are lost. Throws when it cannot. */
   readonly prepareAgain: () => void
 }
@@ -117,13 +121,14 @@ export class Evictor {
 
   /** Removes whatever lies at the page's place, then its record. */
   #removePage(selector: Selector, key: string, tally: Tally): void {
-    const { disk } = this.#parts
+    const { disk, asides } = this.#parts
     const path = disk.layout.page(key)
     try {
       const stats = disk.files.lstat(path)
       if (stats?.isDirectory()) return
       if (stats !== undefined) {
-        disk.files.unlink(path)
+        const isSetAside = mayBeSetAside(stats) && !isEverything(selector) && asides.take(key, path)
+        if (!isSetAside) disk.files.unlink(path)
         if (stats.isFile()) tally.remove(key)
       }
       removeRecord(disk, key)
@@ -133,21 +138,33 @@ export class Evictor {
   }
 
   async #removeSubtree(selector: PatternSelector, tally: Tally, slices: Slices): Promise<void> {
-    const { disk, trash } = this.#parts
+    const { trash } = this.#parts
     if (selector.directory !== '') {
-      await this.#removeDirectory(selector, selector.directory, tally, slices)
-    } else {
-      for (const { path, kind } of this.#entriesOfRoot(selector, tally)) {
-        if (slices.isFull()) await slices.pause()
-        if (kind === 'directory') await this.#removeDirectory(selector, path, tally, slices)
-        else this.#removePage(selector, path, tally)
-      }
+      const areRecordsTaken = await this.#removeDirectory(selector, selector.directory, tally, slices)
+      if (!areRecordsTaken) trash.discard(this.#takeRecords(selector))
+      return
     }
+    for (const { path, kind } of this.#entriesOfRoot(selector, tally)) {
+      if (slices.isFull()) await slices.pause()
+      if (kind === 'directory') await this.#removeDirectory(selector, path, tally, slices)
+      else this.#removePage(selector, path, tally)
+    }
+    trash.discard(this.#takeRecords(selector))
     try {
-      trash.takeRecords(selector.directory)
+      trash.discard(trash.takeAsides())
+    } catch (thrown) {
+      if (!isAbsence(thrown)) tally.fail(selector, selector.text, thrown)
+    }
+  }
+
+  #takeRecords({ directory, text }: PatternSelector): Discarded | undefined {
+    const { disk, trash } = this.#parts
+    try {
+      return trash.takeRecords(directory)
     } catch (thrown) {
       // Records without pages are read by nobody.
-      if (!isAbsence(thrown)) disk.fault(diskError(`remove the records of "${selector.text}"`, thrown))
+      if (!isAbsence(thrown)) disk.fault(diskError(`remove the records of "${text}"`, thrown))
+      return undefined
     }
   }
 
@@ -158,22 +175,44 @@ export class Evictor {
     return found.filter((entry) => !entry.isHidden)
   }
 
-  /** Renames the directory away, and puts back what is not a page. */
-  async #removeDirectory(selector: PatternSelector, directory: string, tally: Tally, slices: Slices): Promise<void> {
+  /**
+   * Renames the directory away, and puts back what is not a page. Says whether the directory's records went with
+   * it, as they do when the selector is of no more than this directory.
+   */
+  async #removeDirectory(selector: PatternSelector, directory: string, tally: Tally, slices: Slices): Promise<boolean> {
     const { disk, trash } = this.#parts
     const path = disk.layout.page(directory)
     const stats = disk.files.lstat(path)
-    if (stats?.isSymbolicLink()) return this.#removePage(selector, directory, tally)
-    if (!stats?.isDirectory()) return
+    if (stats?.isSymbolicLink()) this.#removePage(selector, directory, tally)
+    if (!stats?.isDirectory()) return false
     let taken: Discarded
     try {
       taken = trash.takePages(directory)
     } catch (thrown) {
-      if (errnoOf(thrown) === 'ENOENT' && disk.files.lstat(path) === undefined) return
+      if (errnoOf(thrown) === 'ENOENT' && disk.files.lstat(path) === undefined) return false
       // A mount point cannot be renamed (EBUSY), nor a directory onto another mount (EXDEV).
-      return this.#removeMatching(selector, directory, tally, slices)
+      await this.#removeMatching(selector, directory, tally, slices)
+      return false
     }
-    await trash.clear(taken, directory, (key) => tally.remove(key))
+    const isAll = selector.directory === directory
+    const records = isAll ? this.#takeRecords(selector) : undefined
+    const setAside = this.#setterAside(taken, records)
+    try {
+      await trash.clear(taken, directory, (page) => {
+        setAside(page)
+        tally.remove(page.key)
+      })
+    } finally {
+      trash.discard(records)
+    }
+    return isAll
+  }
+
+  /** Sets pages aside that lie in the trash already, with their records. Without records there are none to be set. */
+  #setterAside(taken: Discarded, records: Discarded | undefined): (page: RemovedPage) => void {
+    const { asides } = this.#parts
+    if (records === undefined || !asides.areUsed()) return () => undefined
+    return ({ key, place }) => void asides.take(key, `${taken.path}/${place}`, `${records.path}/${recordName(place)}`)
   }
 
   /** Walks and removes in place. A symbolic link on the way is removed, not followed: it may lead anywhere. */

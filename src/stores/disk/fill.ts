@@ -7,13 +7,22 @@
  */
 import type { Fill, FillState, NewPage } from '../../core/store.js'
 import { writeLineage } from '../part-tags.js'
+import type { Asides } from './asides.js'
 import type { Disk } from './disk.js'
 import { diskError, errnoOf, isAbsence, saysFull } from './disk-error.js'
 import type { EvictionLog, LogPosition } from './eviction-log.js'
 import { openFlags } from './files.js'
 import type { Lease } from './lease.js'
 import { encodePage } from './page-file.js'
-import { type PageRecord, type PageStats, readRecord, recordBit, removeRecord, writeRecord } from './page-record.js'
+import {
+  asideBit,
+  type PageStats,
+  readRecord,
+  recordBit,
+  removeRecord,
+  type WrittenRecord,
+  writeRecord,
+} from './page-record.js'
 import { allTags, type Parts } from './parts.js'
 import { placePage } from './placing.js'
 import type { SizeLimit } from './size-limit.js'
@@ -25,6 +34,7 @@ export interface FillParts {
   readonly log: EvictionLog
   readonly tags: TagIndex
   readonly parts: Parts
+  readonly asides: Asides
   /** Told of every page before it appears, if the size is limited. */
   readonly limit: SizeLimit | undefined
   /** Prepares the directory again, which dooms every fill when the tags of pages are lost. */
@@ -95,7 +105,8 @@ export class DiskFill implements Fill {
     const own = allTags(page)
     this.#tags = own
     const { bytes, record } = encodePage(page, page.isPart ? parts.recordOf(this.#position, own) : undefined)
-    const stats = this.#write(bytes, record !== undefined)
+    if (record?.showEvictedMs !== undefined) this.#parts.asides.prepare()
+    const stats = this.#write(bytes, markOf(record))
     if (stats === undefined) return 'doomed'
     if (own.length > 0) {
       if (!this.#register(own)) return 'doomed'
@@ -118,13 +129,13 @@ export class DiskFill implements Fill {
   }
 
   /** The token is held open meanwhile, so that no other fill's can get the inode that the record names. */
-  #placeWithRecord(stats: PageStats, record: PageRecord): 'kept' | 'doomed' {
+  #placeWithRecord(stats: PageStats, record: WrittenRecord): 'kept' | 'doomed' {
     const { disk } = this.#parts
     const fd = this.#openToken(openFlags.read)
     if (fd === undefined) return 'doomed'
     let outcome: 'kept' | 'doomed' = 'doomed'
     try {
-      writeRecord(disk, this.key, stats, record)
+      writeRecord(disk, disk.layout.record(this.key), stats, record)
       outcome = placePage(disk, this.lease.path, this.key)
       return outcome
     } finally {
@@ -134,13 +145,13 @@ export class DiskFill implements Fill {
   }
 
   /** `undefined` when the token is gone. */
-  #write(bytes: Uint8Array, hasRecord: boolean): PageStats | undefined {
+  #write(bytes: Uint8Array, mark: number): PageStats | undefined {
     const { files, fileMode } = this.#parts.disk
     const fd = this.#openToken(openFlags.rewrite)
     if (fd === undefined) return undefined
     try {
       writeAll(files, fd, bytes)
-      const mode = hasRecord ? fileMode | recordBit : fileMode
+      const mode = fileMode | mark
       if (mode !== this.lease.mode) files.fchmod(fd, mode)
       return files.fstat(fd)
     } finally {
@@ -166,4 +177,10 @@ export class DiskFill implements Fill {
       if (!isAbsence(thrown)) disk.fault(diskError(`remove the record of "${this.key}"`, thrown, this.key))
     }
   }
+}
+
+/** What the mode of a page says of its record. */
+function markOf(record: WrittenRecord | undefined): number {
+  if (record === undefined) return 0
+  return record.showEvictedMs === undefined ? recordBit : recordBit | asideBit
 }

@@ -21,7 +21,8 @@ export function forgetPages(disk: Disk, trash: Trash): void {
   doom(disk, { keys: new Map(), patterns: [], all: everything }, tally)
   const [failure] = tally.failures
   if (failure !== undefined) throw failure.cause
-  trash.takeRecords('')
+  trash.discard(trash.takeRecords(''))
+  trash.discard(trash.takeAsides())
   for (const entry of disk.files.list(disk.layout.root)) {
     if (entry.name.startsWith('.')) continue
     if (!entry.isDirectory()) disk.files.unlink(disk.layout.page(entry.name))

@@ -9,6 +9,7 @@
  *                    evictlog             every evicted tag (eviction-log.ts)
  *                    parts                there are pages that are made of others (parts.ts)
  *                    meta/daily/.page     the record of a page that is not plain text (page-record.ts)
+ *                    asides/              evicted pages that may be shown for a while (asides.ts)
  *                    trash/               directories renamed away, being deleted (trash.ts)
  *                    lru/                 which pages were kept when, if there is a size limit (publish-log.ts)
  *                    temp/                files being written before they are renamed
@@ -36,6 +37,7 @@ export class Layout {
   readonly evictlog: string
   readonly parts: string
   readonly meta: string
+  readonly asides: string
   readonly trash: string
   readonly temp: string
   readonly lru: string
@@ -52,6 +54,7 @@ export class Layout {
     this.evictlog = `${this.home}/evictlog`
     this.parts = `${this.home}/parts`
     this.meta = `${this.home}/meta`
+    this.asides = `${this.home}/asides`
     this.trash = `${this.home}/trash`
     this.temp = `${this.home}/temp`
     this.lru = `${this.home}/lru`
@@ -59,7 +62,7 @@ export class Layout {
     this.boot = `${this.home}/boot`
   }
 
-  /** The directories that must exist before the first fill; `meta` and `lru` are made as they are needed. */
+  /** The directories that must exist before the first fill; `meta`, `asides` and `lru` are made as they are needed. */
   get directories(): readonly string[] {
     return [this.home, this.leases, this.tags, this.compacting, this.trash, this.temp, this.state]
   }
@@ -69,7 +72,12 @@ export class Layout {
   }
 
   record(key: string): string {
-    const cut = key.lastIndexOf('/') + 1
-    return `${this.meta}/${key.slice(0, cut)}.${key.slice(cut)}`
+    return `${this.meta}/${recordName(key)}`
   }
+}
+
+/** Where a record lies in the directory of records. */
+export function recordName(key: string): string {
+  const cut = key.lastIndexOf('/') + 1
+  return `${key.slice(0, cut)}.${key.slice(cut)}`
 }

@@ -3,6 +3,7 @@
  * so a wrong suspicion is safe; it is done once, in the background of a store's first use.
  */
 
+import type { Asides } from './asides.js'
 import { type Disk, Slices } from './disk.js'
 import { diskError, errnoOf, isAbsence } from './disk-error.js'
 import { dropHomeDraft, homeDraftPrefix } from './first-use.js'
@@ -11,11 +12,24 @@ import { markerDraftPrefix, probePrefix } from './preparation.js'
 import type { TagCompaction } from './tag-compaction.js'
 import type { Trash } from './trash.js'
 
-export async function clearLeftovers(disk: Disk, trash: Trash, compaction: TagCompaction): Promise<void> {
+export interface LeftoverParts {
+  readonly disk: Disk
+  readonly trash: Trash
+  readonly compaction: TagCompaction
+  readonly asides: Asides
+}
+
+export async function clearLeftovers({ disk, trash, compaction, asides }: LeftoverParts): Promise<void> {
   // Whoever waits for the store's first answer comes first.
   await new Slices().pause()
   const { fault, layout } = disk
-  const works = [() => clearLeases(disk), () => clearDrafts(disk), () => compaction.adopt(), () => trash.adopt()]
+  const works = [
+    () => clearLeases(disk),
+    () => clearDrafts(disk),
+    () => compaction.adopt(),
+    () => asides.sweep(),
+    () => trash.adopt(),
+  ]
   for (const work of works) {
     try {
       await work()

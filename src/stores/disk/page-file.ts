@@ -5,7 +5,7 @@
  * An empty file without a record is no page: a loss of power leaves such files.
  */
 import type { KeptPage, NewPage } from '../../core/store.js'
-import type { PageRecord } from './page-record.js'
+import type { WrittenRecord } from './page-record.js'
 import type { PartRecord } from './parts.js'
 
 /** A page as it is read; `part` is for parts.ts alone. */
@@ -17,13 +17,13 @@ export interface ReadPage extends KeptPage {
 export function encodePage(
   page: NewPage,
   part: PartRecord | undefined,
-): { readonly bytes: Uint8Array; readonly record: PageRecord | undefined } {
-  const { body, renderBeganAtMs, expiresAtMs, renderMs, metadata } = page
+): { readonly bytes: Uint8Array; readonly record: WrittenRecord | undefined } {
+  const { body, renderBeganAtMs, expiresAtMs, renderMs, metadata, showEvictedMs = 0 } = page
   const isBytes = typeof body !== 'string'
   const bytes = isBytes ? body : Buffer.from(body)
-  const isPlain = expiresAtMs === undefined && metadata === undefined && part === undefined
+  const isPlain = expiresAtMs === undefined && metadata === undefined && part === undefined && showEvictedMs === 0
   if (!isBytes && isPlain && bytes.length > 0) return { bytes, record: undefined }
   const times = { ...(expiresAtMs !== undefined && { expiresAtMs }), ...(renderMs !== undefined && { renderMs }) }
   const rest = { ...(metadata !== undefined && { metadata }), ...(part !== undefined && { part }) }
-  return { bytes, record: { isBytes, renderBeganAtMs, ...times, ...rest } }
+  return { bytes, record: { isBytes, renderBeganAtMs, ...times, ...rest, ...(showEvictedMs > 0 && { showEvictedMs }) } }
 }

@@ -14,6 +14,9 @@ import { replaceFile } from './whole-file.js'
 /** The bit in a page's mode that says "there is a record": a reader sees it in the stat it makes anyway. */
 export const recordBit = 0o100
 
+/** With `recordBit`: the page may be shown for a while after its eviction (asides.ts), which so costs other pages nothing. */
+export const asideBit = 0o010
+
 export interface PageRecord {
   readonly isBytes: boolean
   readonly renderBeganAtMs: number
@@ -24,10 +27,15 @@ export interface PageRecord {
   readonly part?: PartRecord
 }
 
+/** A record as it is written. Readers of pages need not know the rest: it is for asides.ts. */
+export interface WrittenRecord extends PageRecord {
+  /** For so long after its eviction the page may be shown. */
+  readonly showEvictedMs?: number
+}
+
 export type PageStats = Pick<BigIntStats, 'ino' | 'size' | 'mtimeNs'>
 
-export function writeRecord(disk: Disk, key: string, stats: PageStats, record: PageRecord): void {
-  const path = disk.layout.record(key)
+export function writeRecord(disk: Disk, path: string, stats: PageStats, record: WrittenRecord): void {
   const text = `${JSON.stringify({ ...identityOf(stats), ...record })}\n`
   for (let attempt = 0; ; attempt++) {
     try {
@@ -61,11 +69,13 @@ export async function readRecordLater(disk: Disk, key: string, stats: PageStats)
   }
 }
 
-function isNoRecord(thrown: unknown): boolean {
+/** Whether `thrown`, by reading a record, says that there is none. */
+export function isNoRecord(thrown: unknown): boolean {
   return thrown instanceof SyntaxError || isAbsence(thrown) || errnoOf(thrown) === 'EISDIR'
 }
 
-function recordIn(text: string, stats: PageStats): PageRecord | undefined {
+/** The record in `text`, if it is of the page that `stats` describes. */
+export function recordIn(text: string, stats: PageStats): PageRecord | undefined {
   const read: Partial<Record<string, unknown>> = JSON.parse(text)
   const { isBytes, renderBeganAtMs, expiresAtMs, renderMs, metadata, part } = read ?? {}
   const identity = identityOf(stats)

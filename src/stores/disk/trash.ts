@@ -1,7 +1,7 @@
 /**
  * Directories renamed away, so that thousands of pages vanish at once, and deleted at leisure.
  *
- * `trash/<stem>~<token>` holds what lay at the key of the stem, `trash/%m~<token>` records. Files that
+ * `trash/<stem>~<token>` holds what lay at the key of the stem, `trash/%m~<token>` records or asides. Files that
  * start with a dot are not pages: they are put back at once, or by a later process if this one dies.
  */
 import { dirname } from 'node:path'
@@ -29,16 +29,21 @@ export class Trash {
     return this.#take(this.#disk.layout.page(directory), stem)
   }
 
-  /** Moves the records of `directory` (`''`: all) here, where they are deleted. */
-  takeRecords(directory: string): void {
-    const { files, layout } = this.#disk
-    const path = directory === '' ? layout.meta : `${layout.meta}/${directory}`
-    if (files.lstat(path) === undefined) return
-    this.discard(this.#take(path, recordsStem))
+  /** Moves the records of `directory` (`''`: all) here, if there are any. */
+  takeRecords(directory: string): Discarded | undefined {
+    const { meta } = this.#disk.layout
+    return this.#takeIfThere(directory === '' ? meta : `${meta}/${directory}`)
+  }
+
+  /** Moves evicted pages that may still be shown here: from now on they may not. */
+  takeAsides(): Discarded | undefined {
+    return this.#takeIfThere(this.#disk.layout.asides)
   }
 
   /** Deletes it in the background, a slice at a time. */
-  discard({ path, token }: Discarded): void {
+  discard(discarded: Discarded | undefined): void {
+    if (discarded === undefined) return
+    const { path, token } = discarded
     this.#work = this.#work.then(async () => {
       try {
         // What was a directory when it was looked at may have been replaced by a page when it was renamed.
@@ -64,8 +69,8 @@ export class Trash {
     })
   }
 
-  /** Puts back what is not a page, tells `removed` the keys of the pages, and deletes them in the background. */
-  async clear(discarded: Discarded, directory: string, removed: (key: string) => void): Promise<void> {
+  /** Puts back what is not a page, tells `removed` of each page and where it lies now, and deletes them in the background. */
+  async clear(discarded: Discarded, directory: string, removed: (page: RemovedPage) => void): Promise<void> {
     const slices = new Slices()
     let isComplete = true
     const failed = (below: string, thrown: unknown) => {
@@ -75,7 +80,7 @@ export class Trash {
     for (const found of walk(this.#disk.files, discarded.path, '', { failed })) {
       if (slices.isFull()) await slices.pause()
       if (found.isHidden) isComplete = this.#putBack(discarded, directory, found.path) && isComplete
-      else if (found.kind === 'file') removed(`${directory}/${found.path}`)
+      else if (found.kind === 'file') removed({ key: `${directory}/${found.path}`, place: found.path })
     }
     // What could not be put back stays here; a later process tries again.
     if (isComplete) this.discard(discarded)
@@ -118,6 +123,10 @@ export class Trash {
     return this.#work
   }
 
+  #takeIfThere(path: string): Discarded | undefined {
+    return this.#disk.files.lstat(path) === undefined ? undefined : this.#take(path, recordsStem)
+  }
+
   #take(from: string, stem: string): Discarded {
     const { files, layout, owner, directoryMode } = this.#disk
     const token = owner.mint()
@@ -156,6 +165,12 @@ export class Trash {
 export interface Discarded {
   readonly path: string
   readonly token: string
+}
+
+export interface RemovedPage {
+  readonly key: string
+  /** Its path in the trashed directory. */
+  readonly place: string
 }
 
 function listOf({ files }: Disk, path: string) {

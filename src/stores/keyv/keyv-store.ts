@@ -83,7 +83,10 @@ export class KeyvStore implements Store {
     this.#listing = new Listing(keyv, watch)
     const marks = new TagMarkReader(this.#stamps)
     this.#parts = { keyv, stamps: this.#stamps, marks, watch, fills: this.#fills, ttlMs }
-    this.capabilities = { isSharedByProcesses: false, canList: canList(keyv), isDurable: isDurable(keyv) }
+    // An eviction writes a stamp; it does not know the pages that this makes unreadable, nor what they allow.
+    const isSharedByProcesses = false
+    const keepsEvicted = false
+    this.capabilities = { isSharedByProcesses, canList: canList(keyv), isDurable: isDurable(keyv), keepsEvicted }
     this.state = keyvState(keyv, watch)
   }
 

@@ -125,7 +125,7 @@ export class Stage {
 
   #reasonWithout(need: Need): string | undefined {
     if (need === 'ulimit') return process.platform === 'win32' ? 'this machine has no ulimit' : undefined
-    if (need === 'isSharedByProcesses' || need === 'canList' || need === 'isDurable') {
+    if (need === 'isSharedByProcesses' || need === 'canList' || need === 'isDurable' || need === 'keepsEvicted') {
       return this.store.capabilities[need] ? undefined : `its capability ${need} is false`
     }
     return this.#under[need] === undefined ? `its create() gives no "${need}"` : undefined
