@@ -1,20 +1,27 @@
 /**
  * The store's seam with one fault in it: the nth call fails, or every call from the nth on, with a chosen
- * errno. It remembers which calls it has failed, over all tests of a file.
+ * errno. It remembers what it has failed, over all tests of a file.
  */
 import { type Files, systemFiles } from 'pagekeep/stores/disk'
 
 export type Call = keyof Files
-export type Errno = 'EMFILE' | 'ENOSPC' | 'EROFS' | 'EIO' | 'EACCES'
+export const errnos = ['EIO', 'EACCES', 'EMFILE', 'ENOSPC', 'EROFS'] as const
+export type Errno = (typeof errnos)[number]
+
+/** Reading a clock fails on no machine. */
+const clocks: readonly Call[] = ['monotonicMs']
+
+/** Every call of the seam that can fail. */
+export const failingCalls = (Object.keys(systemFiles) as Call[]).filter((call) => !clocks.includes(call))
 
 /** What each errno can come from: a `read` meets no read-only disk. EIO comes from everything. */
-const calls: Readonly<Record<Exclude<Errno, 'EIO'>, readonly Call[]>> = {
-  EMFILE: ['open', 'names', 'list', 'text', 'watch'],
+const origins: Readonly<Record<Exclude<Errno, 'EIO'>, readonly Call[]>> = {
+  EMFILE: ['open', 'names', 'list', 'text', 'watch', 'openLater', 'textLater'],
   ENOSPC: ['open', 'write', 'mkdir', 'link', 'rename', 'watch', 'fchmod', 'chmod'],
-  EROFS: ['open', 'mkdir', 'rename', 'link', 'unlink', 'rmdir', 'chmod', 'fchmod'],
+  EROFS: ['open', 'mkdir', 'rename', 'link', 'unlink', 'rmdir', 'chmod', 'fchmod', 'utimes'],
   EACCES: [
     ...(['open', 'stat', 'lstat', 'text', 'names', 'list', 'watch', 'mkdir', 'rename', 'link', 'unlink'] as const),
-    ...(['rmdir', 'chmod', 'fchmod'] as const),
+    ...(['rmdir', 'chmod', 'fchmod', 'utimes', 'freeBytes', 'exists', 'openLater', 'lstatLater', 'textLater'] as const),
   ],
 }
 
@@ -26,10 +33,17 @@ export interface Fault {
   readonly forGood: boolean
   /** Whether the call does its work before it says that it failed, as on a disk that answers too late. */
   readonly isLate?: boolean
+  /** Only these calls are counted, and fail, be it with an errno that they never give. Default: all that give it. */
+  readonly only?: (call: Call, place: string) => boolean
 }
 
-/** The calls that have failed at least once, whatever the fault. */
-export const failedCalls = new Set<Call>()
+/** `<call> <errno>` of everything that has failed at least once, whatever the fault. */
+export const failed = new Set<string>()
+
+/** What of these calls has never failed with each errno. */
+export function neverFailed(calls: readonly string[]): string[] {
+  return calls.flatMap((call) => errnos.map((errno) => `${call} ${errno}`)).filter((pair) => !failed.has(pair))
+}
 
 export class FaultyFiles {
   readonly files: Files
@@ -37,7 +51,10 @@ export class FaultyFiles {
   hasFailed = false
   /** What failed, for messages. */
   failed = ''
+  /** Each `<call> <place>` since it was armed, and how often it came. */
+  readonly seen = new Map<string, number>()
   #left: number
+  readonly #places = new Map<unknown, string>()
   readonly #fault: Fault | undefined
   #isArmed = false
 
@@ -63,26 +80,59 @@ export class FaultyFiles {
   }
 
   #call(call: Call, real: (...args: unknown[]) => unknown, args: unknown[]): unknown {
+    if (!failingCalls.includes(call)) return real(...args)
+    const place = typeof args[0] === 'string' ? placeOf(args[0]) : (this.#places.get(args[0]) ?? 'unknown')
+    const isToFail = this.#isToFail(call, place)
+    if (isToFail) return this.#fail(call, real, args)
+    const result = real(...args)
+    if (call === 'open') this.#places.set(result, place)
+    return result
+  }
+
+  #isToFail(call: Call, place: string): boolean {
     const fault = this.#fault
-    if (fault === undefined || !this.#isArmed || !canFail(call, fault.errno)) return real(...args)
+    if (!this.#isArmed) return false
+    const signature = `${call} ${place}`
+    this.seen.set(signature, (this.seen.get(signature) ?? 0) + 1)
+    if (fault === undefined || !(fault.only?.(call, place) ?? canFail(call, fault.errno))) return false
     this.#left--
-    if (this.#left > 0 || (this.#left < 0 && !fault.forGood)) return real(...args)
+    return this.#left === 0 || (this.#left < 0 && fault.forGood)
+  }
+
+  #fail(call: Call, real: (...args: unknown[]) => unknown, args: unknown[]): unknown {
+    const { errno = 'EIO', isLate = false } = this.#fault ?? {}
     this.hasFailed = true
-    failedCalls.add(call)
+    failed.add(`${call} ${errno}`)
     if (this.failed === '') this.failed = `${call}(${args.filter((arg) => typeof arg === 'string').join(', ')})`
     // A descriptor is closed even if closing it reports an error; anything else would leak it here.
-    if (fault.isLate || call === 'close') workDone(call, real, args)
-    throw Object.assign(new Error(`${fault.errno}: injected into ${call}`), { code: fault.errno })
+    const isDone = isLate || call === 'close' || call === 'closeLater'
+    const result = isDone ? workDone(call, real, args) : undefined
+    const error = Object.assign(new Error(`${errno}: injected into ${call}`), { code: errno })
+    // What cannot be seen is taken not to be there.
+    if (call === 'exists') return false
+    if (!call.endsWith('Later')) throw error
+    return Promise.resolve(result).then(() => Promise.reject(error))
   }
 }
 
 export function canFail(call: Call, errno: Errno): boolean {
-  return errno === 'EIO' || calls[errno].includes(call)
+  return errno === 'EIO' || origins[errno].includes(call)
 }
 
-/** Done, with what it returned thrown away. */
-function workDone(call: Call, real: (...args: unknown[]) => unknown, args: unknown[]): void {
+/** What kind of file a path leads to: `lru/full`, `leases`, `page`. */
+function placeOf(path: string): string {
+  if (path.startsWith('/proc/')) return 'proc'
+  const [, inside] = path.split('/.pagekeep/')
+  if (inside === undefined) return path.endsWith('/.pagekeep') ? 'home' : 'page'
+  const [room = '', name = ''] = inside.split('/')
+  return room === 'lru' ? `lru/${name.split(/[.~]/)[0]}` : room
+}
+
+/** Done, with what it returned thrown away; of work on a thread, its end. */
+function workDone(call: Call, real: (...args: unknown[]) => unknown, args: unknown[]): unknown {
   const result = real(...args)
   if (call === 'open') systemFiles.close(result as number)
+  if (call === 'openLater') return (result as Promise<number>).then((fd) => systemFiles.close(fd))
   if (call === 'watch') (result as { close(): void }).close()
+  return result
 }

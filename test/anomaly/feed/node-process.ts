@@ -3,9 +3,11 @@
  * its own: `node-process.ts <plan>`. Told `settle`, it answers when what is committed is evicted here.
  */
 import { createCache, type EvictionTarget } from 'pagekeep'
-import { FeedInvalidator } from 'pagekeep/invalidators/postgres'
+import { FeedInvalidator, type FeedInvalidatorOptions } from 'pagekeep/invalidators/postgres'
 import { DiskStore } from 'pagekeep/stores/disk'
 import pg from 'pg'
+import { type FeedParts, soundFeedParts } from '../../../src/invalidators/postgres/feed/feed-work.js'
+import { SnapshotSource } from '../../../src/invalidators/postgres/feed/table-source.js'
 import { pages } from './shop.js'
 
 export interface NodePlan {
@@ -13,6 +15,8 @@ export interface NodePlan {
   readonly directory: string
   readonly node: string
   readonly retentionMs: number
+  /** Takes every server for the one it knows: for showing that a promoted standby is another. */
+  readonly isTrusting?: boolean
   /** Leaves out one eviction in so many: for showing that the audit would notice. */
   readonly forgetsEvery?: number
 }
@@ -36,7 +40,13 @@ const forgetful: EvictionTarget = {
     return cache.evict(kept)
   },
 }
-const invalidator = new FeedInvalidator({
+class TrustingSource extends SnapshotSource {
+  override async identify(...args: Parameters<SnapshotSource['identify']>) {
+    return { ...(await super.identify(...args)), timeline: 'any', boot: 'any' }
+  }
+}
+
+const options: FeedInvalidatorOptions = {
   connection,
   target: forgetsEvery === undefined ? cache : forgetful,
   node: plan.node,
@@ -46,7 +56,11 @@ const invalidator = new FeedInvalidator({
   connectTimeoutMs: 2000,
   reconnectMaxMs: 200,
   standbyRetryMs: 100,
-})
+}
+const parts: FeedParts = plan.isTrusting
+  ? { ...soundFeedParts, source: (schema) => new TrustingSource(schema) }
+  : soundFeedParts
+const invalidator = new FeedInvalidator(options, parts)
 invalidator.on('error', () => undefined)
 invalidator.on('disconnected', () => tell({ says: 'disconnected' }))
 invalidator.on('emptied', ({ reason }) => tell({ says: 'emptied', reason }))
