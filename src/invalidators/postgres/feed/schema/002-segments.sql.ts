@@ -7,19 +7,34 @@
 import type { SchemaName } from './quoting.js'
 
 export const segmentsSql = (schema: SchemaName): string => `
+-- In PL/pgSQL, whose simple expressions cost little. What is too long for any key is not looked at to its end.
+-- Escapes are made of "%" and lower-case hexadecimal digits, none of which is escaped after "%" was.
 CREATE FUNCTION ${schema.of('encode_unusual')}(value text, plain text) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $unusual$
-  SELECT CASE WHEN value = '' COLLATE "C" THEN '~e' ELSE (
-    SELECT string_agg(
-      CASE
-        WHEN strpos(plain COLLATE "C", c) > 0 AND NOT (c = '.' AND (position = 1 OR long.value)) THEN c
-        ELSE regexp_replace(encode(convert_to(c, 'UTF8'), 'hex'), '(..)', '%\\1', 'g')
-      END, '' ORDER BY position)
-    FROM string_to_table(value COLLATE "C", NULL) WITH ORDINALITY AS characters(c, position),
-         -- As JavaScript counts; a character of four bytes is two units.
-         (SELECT length(value) + count(*) FILTER (WHERE octet_length(unit) = 4) > 100
-            FROM string_to_table(value COLLATE "C", NULL) AS units(unit)) AS long(value)) END
-$unusual$;
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $unusual$
+DECLARE
+  encoded text COLLATE "C" := left(value, 3001);
+  strange text COLLATE "C" := translate(encoded, plain, '');
+  units integer := length(encoded);
+  c text COLLATE "C";
+BEGIN
+  IF encoded = '' THEN RETURN '~e'; END IF;
+  -- As JavaScript counts; a character of four bytes is two units.
+  IF units BETWEEN 51 AND 100 AND strange <> '' THEN
+    units := units + (SELECT count(*) FROM string_to_table(strange, NULL) AS characters(one) WHERE octet_length(one) = 4);
+  END IF;
+  IF strpos(strange, '%') > 0 THEN
+    encoded := replace(encoded, '%', '%25');
+    strange := replace(strange, '%', '');
+  END IF;
+  WHILE strange <> '' LOOP
+    c := left(strange, 1);
+    encoded := replace(encoded, c, regexp_replace(encode(convert_to(c, 'UTF8'), 'hex'), '(..)', '%\\1', 'g'));
+    strange := replace(strange, c, '');
+  END LOOP;
+  IF units > 100 THEN RETURN replace(encoded, '.', '%2e'); END IF;
+  IF left(encoded, 1) = '.' THEN RETURN '%2e' || substr(encoded, 2); END IF;
+  RETURN encoded;
+END $unusual$;
 
 -- How "value" is written into a segment. "plain" are the characters that stand for themselves;
 -- "usual" is an expression that matches what consists of these and does not start with a dot.

@@ -17,21 +17,80 @@ const longestSelector = 3000
 /** What a trigger's function does: each rule writes its rows; if there are any, sleepers are woken. */
 export function triggerBody(schema: SchemaName, rules: readonly FeedRule[], event: TriggerEvent): string {
   const isRow = rules.some((rule) => rule.kind === 'bridge' && rule.rows === 'keep')
-  const statements = rules.map(
-    (rule) => `${writeSql(schema, rule, event)}
-  GET DIAGNOSTICS added = ROW_COUNT;
-  written := written + added;`,
+  const statements = rules.map((rule) =>
+    rule.kind === 'watch' && event !== 'truncate'
+      ? writeChangedSql(schema, rule, event)
+      : counted(writeSql(schema, rule, event)),
+  )
+  const values = Array.from(
+    { length: Math.max(...rules.map(({ columns }) => columns.length)) },
+    (_, index) => index + 1,
   )
   return `
 DECLARE
   added bigint;
   written bigint := 0;
+  changes integer;
+  is_changed boolean;
+  ${values.map((value) => `n${value} text COLLATE "C"; o${value} text COLLATE "C";`).join(' ')}
 BEGIN
   ${statements.join('\n  ')}
   IF written > 0 THEN PERFORM ${schema.of('wake')}(); END IF;
   RETURN ${isRow ? 'NEW' : 'NULL'};
 END
 `
+}
+
+function counted(sql: string): string {
+  return `${sql}
+  GET DIAGNOSTICS added = ROW_COUNT;
+  written := written + added;`
+}
+
+/** Most statements change one row: for these, what was and what is are variables, and no set is made. */
+function writeChangedSql(schema: SchemaName, rule: FeedRule, event: 'insert' | 'update' | 'delete'): string {
+  const from = event === 'delete' ? 'old_rows' : 'new_rows'
+  const [is, was] = event === 'delete' ? ['o', 'n'] : ['n', 'o']
+  const each = (text: (index: number) => string, separator = ', ') =>
+    rule.columns.map((_, index) => text(index + 1)).join(separator)
+  const sides = event === 'update' ? ['n', 'o'] : [is]
+  const names = sides.flatMap((side) => rule.evicts.map((entry) => `(${oneSql(schema, rule, entry, side ?? 'n')})`))
+  const compare =
+    event === 'update'
+      ? `SELECT ${columnsSql(rule, 'old_rows.', false)} INTO ${each((at) => `${was}${at}`)} FROM old_rows;
+    is_changed := ${each((at) => `n${at} IS DISTINCT FROM o${at}`, ' OR ')};`
+      : 'is_changed := true;'
+  return `
+  SELECT count(*), ${each((at) => `min(c${at})`)} INTO changes, ${each((at) => `${is}${at}`)}
+    FROM (SELECT ${columnsSql(rule, `${from}.`)} FROM ${from} LIMIT 2) AS first_two;
+  IF changes = 1 THEN
+    ${compare}
+    IF is_changed THEN
+      ${counted(`INSERT INTO ${schema.of('feed')} (rule, selector, tag)
+      SELECT DISTINCT ${literal(rule.table.written)}, selector, tag FROM (VALUES ${names.join(', ')}) AS named(selector, tag)
+       WHERE ${usableSql};`)}
+    END IF;
+  ELSIF changes > 1 THEN
+    ${counted(writeSql(schema, rule, event))}
+  END IF;`
+}
+
+/** What one row names: `selector, tag`. */
+function oneSql(schema: SchemaName, rule: FeedRule, entry: EvictEntry, side: string): string {
+  const value = (column: string) => `${side}${rule.columns.indexOf(column) + 1}`
+  return entry.kind === 'route'
+    ? `${routeExpression(schema, entry, value)}, NULL::text`
+    : `NULL::text, ${tagExpression(entry, value)}`
+}
+
+/** That a page can have such a key or tag. */
+const usableSql = `(octet_length(selector) <= ${longestSelector}
+      OR (octet_length(tag) BETWEEN 1 AND 500 AND tag !~ ${literal('[\\u0001-\\u001f\\u007f\\\\]')}))`
+
+function columnsSql(rule: FeedRule, of: string, isNamed = true): string {
+  return rule.columns
+    .map((column, index) => `(${of}${identifier(column)})::text COLLATE "C"${isNamed ? ` AS c${index + 1}` : ''}`)
+    .join(', ')
 }
 
 function writeSql(schema: SchemaName, rule: FeedRule, event: TriggerEvent): string {
@@ -41,22 +100,23 @@ function writeSql(schema: SchemaName, rule: FeedRule, event: TriggerEvent): stri
     const rows = rule.evicts.map((entry) => `(${name}, ${coarsestForTruncate(entry)})`)
     return `${insert} VALUES ${rows.join(', ')};`
   }
-  const select = `
-  ${insert}
-  SELECT ${name}, selector, tag FROM (
-    ${rule.evicts.map((entry, index) => namesSql(schema, rule, entry, index)).join('\n    UNION ALL\n    ')}
-  ) AS named
-  WHERE octet_length(selector) <= ${longestSelector}
-     OR (octet_length(tag) BETWEEN 1 AND 500 AND tag !~ ${literal('[\\u0001-\\u001f\\u007f\\\\]')});`
   const entries = rule.evicts.map((entry, index) => entrySql(rule, entry, index))
-  const withSql = `WITH changed AS MATERIALIZED (${changedSql(rule, event)}
-  )${entries.join('')}`
+  const names = rule.evicts.map((entry, index) => namesSql(schema, rule, entry, index))
+  // Materialized, so that no name is made twice: once for the check and once for the row.
+  const sql = `WITH changed AS MATERIALIZED (${changedSql(rule, event)}
+  )${entries.join('')},
+  named(selector, tag) AS MATERIALIZED (
+    ${names.join('\n    UNION ALL\n    ')}
+  )
+  ${insert}
+  SELECT ${name}, selector, tag FROM named
+   WHERE ${usableSql};`
   if (rule.kind === 'bridge' && rule.rows === 'delete') {
     // The table's name is known to the trigger only: the search_path is fixed, and partitions have names of their own.
-    const text = `${withSql}${select}`.replace(deletedFrom, '%I.%I').replace(/;$/, '')
+    const text = sql.replace(deletedFrom, '%I.%I').replace(/;$/, '')
     return `EXECUTE format(${literal(escapePercents(text))}, TG_TABLE_SCHEMA, TG_TABLE_NAME);`
   }
-  return `${withSql}${select}`
+  return sql
 }
 
 const deletedFrom = '\u0001table\u0001'
@@ -71,8 +131,7 @@ function escapePercents(text: string): string {
 
 /** The rows that count, as text, in columns `c1`, `c2`, ... */
 function changedSql(rule: FeedRule, event: TriggerEvent): string {
-  const columns = (of: string) =>
-    rule.columns.map((column, index) => `(${of}${identifier(column)})::text COLLATE "C" AS c${index + 1}`).join(', ')
+  const columns = (of: string) => columnsSql(rule, of)
   if (rule.kind === 'bridge') {
     return rule.rows === 'keep'
       ? `
@@ -107,10 +166,12 @@ function entrySql(rule: FeedRule, entry: EvictEntry, index: number): string {
 }
 
 function namesSql(schema: SchemaName, rule: FeedRule, entry: EvictEntry, index: number): string {
+  const reads = readsOf(rule, entry)
+  const value = (column: string) => `p${reads.findIndex((read) => read.column === column) + 1}`
   const named =
     entry.kind === 'route'
-      ? `SELECT ${routeExpression(schema, rule, entry)} AS selector, NULL::text AS tag FROM e${index}`
-      : `SELECT NULL AS selector, ${tagExpression(rule, entry)} AS tag FROM e${index}`
+      ? `SELECT ${routeExpression(schema, entry, value)} AS selector, NULL::text AS tag FROM e${index}`
+      : `SELECT NULL AS selector, ${tagExpression(entry, value)} AS tag FROM e${index}`
   if (readsOf(rule, entry).length === 0 || !collapses(entry)) return named
   const count = `(SELECT count(*) FROM e${index})`
   return `${named} WHERE ${count} <= ${rule.maxSelectors}
@@ -118,21 +179,22 @@ function namesSql(schema: SchemaName, rule: FeedRule, entry: EvictEntry, index: 
     SELECT ${coarsest(entry)} WHERE ${count} > ${rule.maxSelectors}`
 }
 
-/** What an entry reads of `changed`, each once: of a day its first ten characters. */
-function readsOf(rule: FeedRule, entry: EvictEntry): { parameter: string; value: string }[] {
-  const textOf = (column: string) => `c${rule.columns.indexOf(column) + 1}`
-  if (entry.kind === 'tag') {
-    return [...new Set(columnsOf(entry))].map((column) => ({ parameter: column, value: textOf(column) }))
+/** What an entry reads of `changed`, each column once: of a day its first ten characters. */
+function readsOf(rule: FeedRule, entry: EvictEntry): { column: string; value: string }[] {
+  const days = new Set<string>()
+  if (entry.kind === 'route') {
+    const parameters = parametersOf(entry.route)
+    for (const { name, isDay } of parameters) if (isDay) days.add(entry.columns[name] ?? '')
+    for (const { name, isDay } of parameters) if (!isDay) days.delete(entry.columns[name] ?? '')
   }
-  return parametersOf(entry.route).flatMap(({ name, isDay }) => {
-    const column = entry.columns[name]
-    if (column === undefined) return []
-    return [{ parameter: name, value: isDay ? `left(${textOf(column)}, 10)` : textOf(column) }]
+  return [...new Set(columnsOf(entry))].map((column) => {
+    const text = `c${rule.columns.indexOf(column) + 1}`
+    return { column, value: days.has(column) ? `left(${text}, 10)` : text }
   })
 }
 
-function routeExpression(schema: SchemaName, rule: FeedRule, entry: RouteEntry): string {
-  const bound = readsOf(rule, entry).map(({ parameter }, at) => [parameter, `p${at + 1}`] as const)
+function routeExpression(schema: SchemaName, entry: RouteEntry, value: (column: string) => string): string {
+  const bound = Object.entries(entry.columns).map(([parameter, column]) => [parameter, value(column)] as const)
   const selector = routeSql(schema, entry.route, Object.fromEntries(bound))
   const isAscii = Buffer.byteLength(literalsOf(entry.route)) === literalsOf(entry.route).length
   // A piece of 200 characters may be longer than a segment's 240 bytes only with such literals.
@@ -141,15 +203,8 @@ function routeExpression(schema: SchemaName, rule: FeedRule, entry: RouteEntry):
     : `CASE WHEN octet_length(${selector}) > 240 THEN ${literal(entry.coarsest)} ELSE ${selector} END`
 }
 
-function tagExpression(rule: FeedRule, entry: TagEntry): string {
-  const reads = readsOf(rule, entry)
-  return entry.parts
-    .map((part) =>
-      typeof part === 'string'
-        ? literal(part)
-        : `p${reads.findIndex(({ parameter }) => parameter === part.column) + 1}`,
-    )
-    .join(' || ')
+function tagExpression(entry: TagEntry, value: (column: string) => string): string {
+  return entry.parts.map((part) => (typeof part === 'string' ? literal(part) : value(part.column))).join(' || ')
 }
 
 function collapses(entry: EvictEntry): boolean {
