@@ -33,8 +33,8 @@ export interface Growth {
 const works = ['hit', 'hit of any page', 'evict', 'fill', 'tag eviction, per page'] as const
 export type GrowthWork = (typeof works)[number]
 
-/** How many pages of a site are asked for again and again. */
-const favourites = 500
+/** The pages of so many tags are asked for again and again, and never evicted: on either site as many. */
+const favouriteTags = 50
 const perRound = 100
 const tagsPerRound = 10
 
@@ -65,10 +65,9 @@ export async function measureGrowth(options: GrowthOptions): Promise<Record<Grow
 type Times = Record<GrowthWork, number>
 
 async function round(site: GrownSite): Promise<Times> {
-  const favourite = (at: number) => Math.floor(at * (site.pages / favourites))
-  const hot = Array.from({ length: perRound }, () => favourite(Math.floor(Math.random() * favourites)))
-  const any = different(perRound, site.pages)
-  const tags = different(tagsPerRound, site.tags)
+  const hot = numbers(0, favouriteTags, perRound).map((tag) => pick(site.pagesOf(tag)))
+  const any = [...new Set(numbers(favouriteTags, site.tags, perRound).map((tag) => pick(site.pagesOf(tag))))]
+  const tags = [...new Set(numbers(favouriteTags, site.tags, tagsPerRound))]
   const times = {
     hit: await timeOf(hot, (page) => site.hit(page)),
     'hit of any page': await timeOf(any, (page) => site.hit(page)),
@@ -81,20 +80,22 @@ async function round(site: GrownSite): Promise<Times> {
 }
 
 /** Microseconds: the median of the single calls, so that a pause of the whole process does not count. */
-async function timeOf(numbers: readonly number[], work: (number: number) => Promise<unknown>): Promise<number> {
+async function timeOf(items: readonly number[], work: (item: number) => Promise<unknown>): Promise<number> {
   const times: number[] = []
-  for (const number of numbers) {
+  for (const item of items) {
     const began = performance.now()
-    await work(number)
+    await work(item)
     times.push(performance.now() - began)
   }
   return quantile(times, 0.5) * 1000
 }
 
-function different(count: number, end: number): number[] {
-  const chosen = new Set<number>()
-  while (chosen.size < Math.min(count, end)) chosen.add(Math.floor(Math.random() * end))
-  return [...chosen]
+function numbers(from: number, end: number, count: number): number[] {
+  return Array.from({ length: count }, () => from + Math.floor(Math.random() * (end - from)))
+}
+
+function pick(pages: readonly number[]): number {
+  return pages[Math.floor(Math.random() * pages.length)] ?? Number.NaN
 }
 
 function compare(work: GrowthWork, smalls: readonly Times[], larges: readonly Times[]): Growth {
