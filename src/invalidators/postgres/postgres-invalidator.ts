@@ -12,30 +12,14 @@
  * | waiting     | connection failed or lost                 | rows stay queued; nothing is lost           | after the backoff, stop()               |
  * | stopping    | stop()                                    | the batch at hand is finished               | it is finished                          |
  */
-import { PagekeepError } from '../../core/errors.js'
 import type { Invalidator } from '../../core/invalidator.js'
-import { Alarm } from './alarm.js'
-import { jitteredBackoffMs } from './backoff.js'
 import { Connection } from './connection.js'
-import { isPermanent } from './database-errors.js'
 import { InvalidatorEmitter, type InvalidatorEventName, type InvalidatorListener } from './events.js'
+import { ListenerLoop, type SessionTurn } from './listener-loop.js'
 import { type CheckedOptions, checkOptions, type PostgresInvalidatorOptions } from './options.js'
 import { runSession } from './session.js'
-import type { InvalidatorState, InvalidatorStatus } from './status.js'
+import type { InvalidatorStatus } from './status.js'
 import { type Parts, soundParts, Work } from './work.js'
-
-interface Run {
-  readonly abort: AbortController
-  readonly alarm: Alarm
-  readonly started: Promise<void>
-  readonly ended: Promise<void>
-}
-
-interface Waiting {
-  readonly signal: AbortSignal
-  readonly alarm: Alarm
-  readonly started: () => void
-}
 
 /**
  * @example
@@ -47,10 +31,7 @@ export class PostgresInvalidator implements Invalidator {
   readonly #options: CheckedOptions
   readonly #emitter: InvalidatorEmitter
   readonly #work: Work
-  readonly #waiters = new Set<{ resolve(): void; reject(reason: unknown): void }>()
-  #state: InvalidatorState = 'stopped'
-  #sinceMs: number
-  #run: Run | undefined
+  readonly #loop: ListenerLoop
   #connection: Connection | undefined
   #connections = 0
   #lastHeardAtMs: number | undefined
@@ -60,7 +41,9 @@ export class PostgresInvalidator implements Invalidator {
     this.#options = checkOptions(options)
     this.#emitter = new InvalidatorEmitter(this.#options.logger)
     this.#work = new Work(this.#options, this.#emitter, parts)
-    this.#sinceMs = this.#options.clock.now()
+    const { clock, reconnectMaxMs } = this.#options
+    const session = (turn: SessionTurn) => this.#connectAndWork(turn)
+    this.#loop = new ListenerLoop({ clock, reconnectMaxMs, emitter: this.#emitter, session })
   }
 
   /**
@@ -69,37 +52,17 @@ export class PostgresInvalidator implements Invalidator {
    * served meanwhile. Rejects with `channel-unknown`, `database-lacks` or `queue-taken`.
    */
   start(): Promise<void> {
-    if (this.#state === 'stopping') return Promise.reject(closed('It is being stopped; await stop() before start().'))
-    this.#run ??= this.#begin()
-    return this.#run.started
+    return this.#loop.start()
   }
 
   /** Finishes the batch at hand, ends the connection. Harmless when stopped; `start()` may follow. */
-  async stop(): Promise<void> {
-    const run = this.#run
-    if (run === undefined) return
-    if (this.#state !== 'stopping') this.#enter('stopping')
-    run.abort.abort()
-    run.alarm.ring()
-    await run.ended
+  stop(): Promise<void> {
+    return this.#loop.stop()
   }
 
   /** Resolves when it has caught up; rejects with `signal`'s reason, or `closed` when it is stopped first. */
   ready(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    const { signal } = options
-    if (this.#isCaughtUp()) return Promise.resolve()
-    if (signal?.aborted === true) return Promise.reject(signal.reason)
-    return new Promise((resolve, reject) => {
-      const settle = (settled: () => void) => {
-        this.#waiters.delete(waiter)
-        signal?.removeEventListener('abort', aborted)
-        settled()
-      }
-      const waiter = { resolve: () => settle(resolve), reject: (reason: unknown) => settle(() => reject(reason)) }
-      const aborted = () => waiter.reject(signal?.reason)
-      signal?.addEventListener('abort', aborted)
-      this.#waiters.add(waiter)
-    })
+    return this.#loop.ready(options)
   }
 
   /** Returns a function that ends the listening. A listener that throws is logged. */
@@ -110,8 +73,8 @@ export class PostgresInvalidator implements Invalidator {
   status(): InvalidatorStatus {
     const { drains, secondLook, sweep, evictor, channels } = this.#work
     return {
-      state: this.#state,
-      sinceMs: this.#sinceMs,
+      state: this.#loop.state,
+      sinceMs: this.#loop.sinceMs,
       lastHeardAtMs: this.#connection?.heardAtMs ?? this.#lastHeardAtMs,
       lastSweepAtMs: sweep.lastAtMs,
       connections: this.#connections,
@@ -129,60 +92,7 @@ export class PostgresInvalidator implements Invalidator {
     }
   }
 
-  #begin(): Run {
-    const abort = new AbortController()
-    const alarm = new Alarm(this.#options.clock)
-    let started = () => {}
-    let refused: (reason: unknown) => void = () => {}
-    const result = new Promise<void>((resolve, reject) => {
-      started = resolve
-      refused = reject
-    })
-    const ended = this.#loop(abort.signal, alarm, started).then((refusal) => {
-      this.#run = undefined
-      this.#enter('stopped')
-      if (refusal === undefined) started()
-      else refused(refusal)
-      const reason = refusal ?? closed('It was stopped before it had caught up.')
-      for (const waiter of [...this.#waiters]) waiter.reject(reason)
-    })
-    return { abort, alarm, started: result, ended }
-  }
-
-  /** Connects, works, and again, until told to stop, or until the first attempt shows what cannot be mended. */
-  async #loop(signal: AbortSignal, alarm: Alarm, started: () => void): Promise<PagekeepError | undefined> {
-    const { clock, reconnectMaxMs } = this.#options
-    let failures = 0
-    let hasStarted = false
-    const settled = (state: 'listening' | 'standing-by') => {
-      hasStarted = true
-      this.#enter(state)
-      started()
-      for (const waiter of [...this.#waiters]) waiter.resolve()
-    }
-    while (!signal.aborted) {
-      const beganAtMs = clock.now()
-      try {
-        this.#enter('connecting')
-        await this.#connectAndWork(signal, alarm, settled)
-      } catch (thrown) {
-        const error = thrown as PagekeepError
-        if (signal.aborted) break
-        if (!hasStarted && isPermanent(error)) return error
-        hasStarted = true
-        // A connection that was made and lost at once has not ended the trouble.
-        failures = clock.now() - beganAtMs > reconnectMaxMs ? 1 : failures + 1
-        await this.#wait(error, failures, { signal, alarm, started })
-      }
-    }
-    return undefined
-  }
-
-  async #connectAndWork(
-    signal: AbortSignal,
-    alarm: Alarm,
-    settled: (state: 'listening' | 'standing-by') => void,
-  ): Promise<void> {
+  async #connectAndWork({ signal, alarm, enter, settled }: SessionTurn): Promise<void> {
     const name = this.#work.lock.newName()
     const idleInTransactionMs = this.#options.maxHoldMs + 9000
     const connection = await Connection.open({ ...this.#options, applicationName: name, idleInTransactionMs, signal })
@@ -198,7 +108,7 @@ export class PostgresInvalidator implements Invalidator {
         alarm,
         signal,
         onStandingBy: () => settled('standing-by'),
-        onListening: () => this.#enter('catching-up'),
+        onListening: () => enter('catching-up'),
         onCaughtUp: () => settled('listening'),
       })
     } finally {
@@ -207,30 +117,4 @@ export class PostgresInvalidator implements Invalidator {
       await connection.close()
     }
   }
-
-  async #wait(error: PagekeepError, failures: number, { signal, alarm, started }: Waiting): Promise<void> {
-    const { clock, reconnectMaxMs } = this.#options
-    const retryInMs = Math.ceil(jitteredBackoffMs(failures, { minMs: 100, maxMs: reconnectMaxMs }))
-    const untilMs = clock.now() + retryInMs
-    this.#enter('waiting')
-    this.#emitter.fault(error)
-    this.#emitter.emit('disconnected', { reason: error, retryInMs })
-    started()
-    // The alarm may still ring for what the lost connection brought.
-    while (!signal.aborted && clock.now() < untilMs) await alarm.sleep(untilMs - clock.now())
-  }
-
-  #isCaughtUp(): boolean {
-    return this.#state === 'listening' || this.#state === 'standing-by'
-  }
-
-  #enter(state: InvalidatorState): void {
-    if (this.#state === state || (this.#state === 'stopping' && state !== 'stopped')) return
-    this.#state = state
-    this.#sinceMs = this.#options.clock.now()
-  }
-}
-
-function closed(reason: string): PagekeepError {
-  return new PagekeepError('closed', `The invalidator is not running. ${reason}`)
 }
