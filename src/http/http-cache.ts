@@ -8,14 +8,14 @@
  * would let any visitor make the site work. docs/decisions/0015.
  */
 import { createHash } from 'node:crypto'
-import type { PageCache } from '../core/cache.js'
+import type { PageCache, RenderOptions } from '../core/cache.js'
 import { type Clock, systemClock } from '../core/clock.js'
 import { isPagekeepError } from '../core/errors.js'
 import { cacheStatusOf, type Handling } from './cache-status.js'
 import type { Coding } from './codings.js'
 import { ExpiredPages } from './expired-pages.js'
 import { Invalidation } from './invalidation.js'
-import { type Origin, type PageRequest, type Reply, requestField } from './message.js'
+import { type Origin, type PageRequest, type Reply, requestField, Unanswered } from './message.js'
 import { type PageKey, type PageKeyOptions, readKey } from './page-key.js'
 import { plainPage } from './plain-page.js'
 import { makeReply } from './reply.js'
@@ -63,6 +63,15 @@ export type Settings = Required<
 > &
   PageKeyOptions
 
+interface Visit {
+  readonly request: PageRequest
+  readonly origin: Origin
+  readonly mayOutlive: boolean
+}
+
+/** For a render that must end before its reply: whatever the cache's defaults are. */
+const attended = { staleWhileRevalidateMs: 0, earlyRefresh: 0, softTimeoutMs: undefined } as unknown as RenderOptions
+
 /** A page may vary by fields that only its variants name; after so many steps the site is asked. */
 const maxSteps = 4
 
@@ -81,10 +90,11 @@ export class HttpCache {
   }
 
   /**
-   * What to do with `request`. Asks the site by `origin` at most once. Rejects only with what `origin` threw, or
-   * with `render-timeout` or `renders-full` of the cache.
+   * What to do with `request`. Asks the site by `origin` at most once. Rejects only with what an `origin` threw, or
+   * with `render-timeout` or `renders-full` of the cache. An adapter whose `origin` writes into the response that
+   * the reply goes to says that it may not outlive the reply: then nothing is refreshed in the background.
    */
-  async respond(request: PageRequest, origin: Origin): Promise<Reply> {
+  async respond(request: PageRequest, origin: Origin, { mayOutlive = true } = {}): Promise<Reply> {
     const { method } = request
     if (method !== 'GET' && method !== 'HEAD') return this.#passUnsafe(request)
     if (requestField(request, 'upgrade') !== undefined) return this.#pass({ forwarded: 'bypass', detail: 'upgrade' })
@@ -94,13 +104,14 @@ export class HttpCache {
     }
     const key = readKey(request, this.settings)
     if (typeof key === 'string') return this.#pass({ forwarded: 'bypass', detail: key })
-    return this.#find(request, origin, key, 0)
+    return this.#find({ request, origin, mayOutlive }, key, 0)
   }
 
-  async #find(request: PageRequest, origin: Origin, key: PageKey, step: number): Promise<Reply> {
+  async #find(visit: Visit, key: PageKey, step: number): Promise<Reply> {
+    const { request, origin } = visit
     if (!this.#variants.admits(key.page, key.key)) return this.#pass({ forwarded: 'bypass', detail: 'variants' })
     const trip = new Trip({ settings: this.settings, expired: this.#expired, request, origin, key })
-    const answer = await this.#answer(trip, key)
+    const answer = await this.#answer(trip, key, visit.mayOutlive)
     if (answer === undefined) return this.#pass({ forwarded: 'miss', isStored: false, detail: 'fault' })
     if (trip.isPassed) return { kind: 'passed' }
     const { body, status } = answer
@@ -112,7 +123,7 @@ export class HttpCache {
     if (page === undefined) return this.#pass({ forwarded: 'bypass', detail: 'unreadable' })
     if (!trip.isOver && !isChosen(page, request)) {
       if (step >= maxSteps) return this.#pass({ forwarded: 'vary-miss', isStored: false, detail: 'variants' })
-      return this.#find(request, origin, variantKey(key, page, request), step + 1)
+      return this.#find(visit, variantKey(key, page, request), step + 1)
     }
     if (!trip.isOver && page.isOwn) return this.#pass({ forwarded: 'miss', isStored: false, detail: page.refusal })
     const nowMs = this.settings.clock.now()
@@ -128,10 +139,11 @@ export class HttpCache {
   }
 
   /** What the cache answers, or `undefined` when it failed before the site was asked. */
-  async #answer(trip: Trip, { key }: PageKey) {
+  async #answer(trip: Trip, { key }: PageKey, mayOutlive: boolean) {
     const { cache, staleDirectives } = this.settings
     try {
       const render = trip.render
+      if (!mayOutlive) return await cache.answer(key, render, attended)
       if (!staleDirectives) return await cache.answer(key, render, { staleWhileRevalidateMs: 0 })
       const answer = await cache.answer(key, render, { staleWhileRevalidateMs: Number.MAX_SAFE_INTEGER })
       // The page itself says how long it may be shown; a render that replaces it is under way.
@@ -141,7 +153,9 @@ export class HttpCache {
       const isLimit = isPagekeepError(thrown, 'render-timeout') || isPagekeepError(thrown, 'renders-full')
       if (isLimit || (trip.isOver && thrown === trip.failure)) throw thrown
       if (trip.isOver) return trip.unkept()
-      return undefined
+      // The cache failed, or another's trip brought nothing that could be shared.
+      if (isPagekeepError(thrown) || thrown instanceof Unanswered) return undefined
+      throw thrown
     }
   }
 

@@ -59,6 +59,13 @@ export type Reply =
     }
   | { readonly kind: 'passed' }
 
+/** The site gave no answer that others could have: its visitor left, or asked in a way that makes no page. */
+export class Unanswered extends Error {
+  constructor(reason: string) {
+    super(`${reason}; those who waited for the same page ask for themselves.`)
+  }
+}
+
 /** The value of a field, several lines joined as RFC 9110, 5.3 says; `undefined` when it is not there. */
 export function fieldOf(fields: Fields, name: string): string | undefined {
   const lower = name.toLowerCase()
