@@ -15,6 +15,7 @@ import { pageTests } from './contract/pages.js'
 import { partTests } from './contract/parts.js'
 import { processTests } from './contract/processes.js'
 import { readThroughTests } from './contract/read-through.js'
+import { softEvictionTests } from './contract/soft-evictions.js'
 
 /** The two functions of vitest, node:test, jest or mocha that are needed. */
 export interface TestRunner {
@@ -94,6 +95,7 @@ export function storeContract(runner: TestRunner, name: string, options: StoreCo
     fills: fillTests,
     evictions: evictionTests,
     parts: partTests,
+    'soft evictions': softEvictionTests,
     'read-through': readThroughTests,
     'hostile input': hostileTests,
     'hostile surroundings': damageTests,

@@ -25,6 +25,7 @@ export interface AskOrder {
   readonly callers: number
   readonly tags: readonly string[]
   readonly body?: string
+  readonly showEvictedMs?: number
 }
 
 /** What a process says. `asked`: every caller of an `ask` has called. */
@@ -78,13 +79,19 @@ class Player {
   }
 
   /** The distinct answers, and how many there were. */
-  async #ask({ key, callers, tags, body }: AskOrder): Promise<{ answers: unknown[]; count: number }> {
+  async #ask({
+    key,
+    callers,
+    tags,
+    body,
+    showEvictedMs = 0,
+  }: AskOrder): Promise<{ answers: unknown[]; count: number }> {
     const render = () => {
       const made = body ?? new Promise<string>((resolve) => (this.#finish = resolve))
       this.#say({ kind: 'rendering' })
       return made
     }
-    const asked = Array.from({ length: callers }, () => this.#cache.getOrRender(key, render, { tags }))
+    const asked = Array.from({ length: callers }, () => this.#cache.getOrRender(key, render, { tags, showEvictedMs }))
     setImmediate(() => this.#say({ kind: 'asked' }))
     const answers = await Promise.all(asked)
     return { answers: [...new Set(answers)], count: answers.length }
