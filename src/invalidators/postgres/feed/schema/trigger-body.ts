@@ -50,11 +50,26 @@ function counted(sql: string): string {
 /** Most statements change one row: for these, what was and what is are variables, and no set is made. */
 function writeChangedSql(schema: SchemaName, rule: FeedRule, event: 'insert' | 'update' | 'delete'): string {
   const from = event === 'delete' ? 'old_rows' : 'new_rows'
-  const [is, was] = event === 'delete' ? ['o', 'n'] : ['n', 'o']
+  const [is, was] = event === 'delete' ? (['o', 'n'] as const) : (['n', 'o'] as const)
   const each = (text: (index: number) => string, separator = ', ') =>
     rule.columns.map((_, index) => text(index + 1)).join(separator)
-  const sides = event === 'update' ? ['n', 'o'] : [is]
-  const names = sides.flatMap((side) => rule.evicts.map((entry) => `(${oneSql(schema, rule, entry, side ?? 'n')})`))
+  const write = (...sides: readonly string[]) => {
+    const names = sides.flatMap((side) => rule.evicts.map((entry) => `(${oneSql(schema, rule, entry, side)})`))
+    return counted(`INSERT INTO ${schema.of('feed')} (rule, selector, tag)
+      SELECT DISTINCT ${literal(rule.table.written)}, selector, tag FROM (VALUES ${names.join(', ')}) AS named(selector, tag)
+       WHERE ${usableSql};`)
+  }
+  // A row that stays where it is names the same pages before and after.
+  const placed = [...new Set(rule.evicts.flatMap(columnsOf))].map((column) => rule.columns.indexOf(column) + 1)
+  const moved = placed.map((at) => `n${at} IS DISTINCT FROM o${at}`).join(' OR ')
+  const writeOne =
+    event === 'update' && moved !== ''
+      ? `IF ${moved} THEN
+      ${write('n', 'o')}
+      ELSE
+      ${write('n')}
+      END IF;`
+      : write(is)
   const compare =
     event === 'update'
       ? `SELECT ${columnsSql(rule, 'old_rows.', false)} INTO ${each((at) => `${was}${at}`)} FROM old_rows;
@@ -66,9 +81,7 @@ function writeChangedSql(schema: SchemaName, rule: FeedRule, event: 'insert' | '
   IF changes = 1 THEN
     ${compare}
     IF is_changed THEN
-      ${counted(`INSERT INTO ${schema.of('feed')} (rule, selector, tag)
-      SELECT DISTINCT ${literal(rule.table.written)}, selector, tag FROM (VALUES ${names.join(', ')}) AS named(selector, tag)
-       WHERE ${usableSql};`)}
+      ${writeOne}
     END IF;
   ELSIF changes > 1 THEN
     ${counted(writeSql(schema, rule, event))}

@@ -144,6 +144,33 @@ describe('a trigger', () => {
     ])
   })
 
+  it('names the same for many rows at once as for each by itself', async () => {
+    const { client } = await shop.open()
+    const rows = [
+      `('a/b', '.x', 1)`,
+      `('', '%41 *', 2)`,
+      `(NULL, 'ä😀', 3)`,
+      `('c', NULL, 4)`,
+      `(repeat('.', 101), repeat('😀', 60), 5)`,
+      `('e', 'd', 6)`,
+    ]
+    const values = (list: readonly string[]) =>
+      `INSERT INTO shop.products (category, name, id) SELECT * FROM (VALUES ${list.join(', ')}) v ON CONFLICT DO NOTHING`
+    await client.query('DELETE FROM shop.products')
+    const change = `UPDATE shop.products SET category = name, name = category || 'x'`
+    const remove = 'DELETE FROM shop.products'
+    const together = [await added(client, values(rows)), await added(client, change), await added(client, remove)]
+    const ids = [1, 2, 3, 4, 5, 6].map((id) => ` WHERE id = ${id}`)
+    const apart = [
+      await added(client, rows.map((row) => values([row])).join('; ')),
+      await added(client, ids.map((where) => change + where).join('; ')),
+      await added(client, ids.map((where) => remove + where).join('; ')),
+    ]
+    const distinct = (texts: readonly string[][]) => texts.map((list) => [...new Set(list)])
+    expect(together.every((list) => list.length > 12)).toBe(true)
+    expect(distinct(apart)).toEqual(distinct(together))
+  })
+
   it('takes NULL for all values of a parameter, and for no tag', async () => {
     const { client } = await shop.open({
       rules: [
