@@ -192,10 +192,6 @@ describe('a crash between the eviction and the saving of the cursor', () => {
     const site = await harness.client(connection)
     const state = new MapState()
     const target = new RecordingTarget(state)
-    await harness
-      .invalidator({ connection, target: new RecordingTarget(state) })
-      .start()
-      .then(() => {})
     const dying = harness.invalidator({ connection, target, node: 'dying' }, parts(state))
     await dying.start()
     // The state as it is on disk when the process is killed in the middle of the eviction.
