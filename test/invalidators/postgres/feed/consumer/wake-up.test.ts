@@ -5,6 +5,8 @@ import { describe, expect, test } from 'vitest'
 import { Connection } from '../../../../../src/invalidators/postgres/connection.js'
 import type { FeedPage, FeedSource } from '../../../../../src/invalidators/postgres/feed/feed-source.js'
 import { PollLease } from '../../../../../src/invalidators/postgres/feed/poll-lease.js'
+import { migrationStatements } from '../../../../../src/invalidators/postgres/feed/schema/migrations.js'
+import { readSchemaName } from '../../../../../src/invalidators/postgres/feed/schema/quoting.js'
 import { parseSnapshot } from '../../../../../src/invalidators/postgres/feed/snapshot.js'
 import { SnapshotSource } from '../../../../../src/invalidators/postgres/feed/table-source.js'
 import { query } from '../../../../support/postgres.js'
@@ -252,4 +254,22 @@ describe('without NOTIFY', () => {
     await play(through.connection, await harness.client(connection), { logger })
     expect(warnings.join()).toContain('A pooler stands before PostgreSQL')
   })
+})
+
+test('a schema with an odd name is quoted everywhere, its channel too', async () => {
+  const connection = await harness.server.createDatabase()
+  const odd = readSchemaName('Odd "feed"')
+  for (const statement of migrationStatements(odd)) await query(connection, statement)
+  const site = await harness.client(connection)
+  const target = new RecordingTarget()
+  const options = { connection, target, schema: odd.name, busyRows: 1, leaseMs: 300 }
+  const invalidator = harness.invalidator(options)
+  await invalidator.start()
+  for (const name of ['a', 'b', 'c']) {
+    await site.query(`WITH row AS (INSERT INTO ${odd.of('feed')} (rule, selector) VALUES ('odd', '${name}') RETURNING id)
+                      SELECT ${odd.of('wake')}() FROM row`)
+  }
+  await until('all are evicted', () => target.evicted.has('c'))
+  await until('it sleeps', () => invalidator.status().wakeUp === 'notify')
+  await invalidator.settledEverywhere(site)
 })
