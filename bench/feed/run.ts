@@ -1,0 +1,62 @@
+/**
+ * What the feed costs writers and how soon it evicts: `npm run bench:feed -- [--quick] [--json] [--only
+ * commits,statements,drain,latency] [--directory DIR] [--without-pgbench]`.
+ *
+ * Everything is a ratio of two things measured in turns in one run, on a server of its own with durable commits
+ * and on the disk of DIR. The last line of `--json` is one object; progress goes to stderr. `--quick` ends
+ * within 50 seconds.
+ */
+import { availableParallelism, loadavg } from 'node:os'
+import { parseArgs } from 'node:util'
+import { rounded } from '../rounds.js'
+import { withBench } from './bench.js'
+import { measureCommits } from './commits.js'
+import { measureDrain } from './drain.js'
+import { measureFsync, suspiciousMs } from './fsync.js'
+import { measureLatency } from './latency.js'
+import { fullPlan, quickPlan } from './plan.js'
+import { asJson, asText, type Report } from './report.js'
+import { measureStatements } from './statements.js'
+
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    only: { type: 'string', default: 'latency,statements,drain,commits' },
+    directory: { type: 'string' },
+    'without-pgbench': { type: 'boolean', default: false },
+  },
+})
+const only = options.only.split(',')
+const plan = options.quick ? quickPlan : fullPlan
+const progress = (text: string) => void process.stderr.write(`${(performance.now() / 1000).toFixed(1)} s  ${text}\n`)
+const { directory, 'without-pgbench': withoutPgbench } = options
+
+const report = await withBench({ directory, withoutPgbench, progress }, async (bench): Promise<Report> => {
+  const load = () => rounded(loadavg()[0] ?? Number.NaN)
+  const loadBefore = load()
+  const fsyncBefore = measureFsync(bench.scratch.directory)
+  progress(`fsync takes ${fsyncBefore} ms`)
+  const latency = only.includes('latency') && { latency: await measureLatency(bench, plan.latency) }
+  const statements = only.includes('statements') && { statements: await measureStatements(bench, plan.statements) }
+  const drain = only.includes('drain') && { drain: await measureDrain(bench, plan.drain) }
+  const commits = only.includes('commits') && { commits: await measureCommits(bench, plan.commits) }
+  const fsyncMs = rounded((fsyncBefore + measureFsync(bench.scratch.directory)) / 2)
+  const isFast = fsyncMs < suspiciousMs || bench.scratch.isInMemory
+  const remark = `An fsync of ${fsyncMs} ms waits for no disk: NOTIFY costs less here than where commits are durable. Try --directory.`
+  return {
+    fsyncMs,
+    load: [loadBefore, load()],
+    cores: availableParallelism(),
+    seconds: Math.round(performance.now() / 1000),
+    writers: bench.writers.kind,
+    settings: await bench.server.settings(),
+    remarks: isFast ? [remark] : [],
+    ...latency,
+    ...statements,
+    ...drain,
+    ...commits,
+  }
+})
+process.stdout.write(options.json ? `${asJson(report)}\n` : asText(report))
+process.exit(0)
