@@ -11,9 +11,10 @@ const minBytes = 512
 const sliceBytes = 256 * 1024
 
 export function decodeText(bytes: Buffer): string {
+  if (bytes.length < minBytes) return bytes.toString()
+  if (buffer.isAscii(bytes)) return bytes.toString('latin1')
   // Builds of Node without ICU have no `transcode`. What is no UTF-8 (a page edited by hand) is for Node's decoder.
-  const isPlain = bytes.length < minBytes || typeof buffer.transcode !== 'function' || buffer.isAscii(bytes)
-  if (isPlain || !buffer.isUtf8(bytes)) return bytes.toString()
+  if (typeof buffer.transcode !== 'function' || !buffer.isUtf8(bytes)) return bytes.toString()
   return buffer.transcode(bytes, 'utf8', 'utf16le').toString('utf16le')
 }
 

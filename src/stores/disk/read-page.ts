@@ -60,9 +60,11 @@ function readOnce(disk: Disk, key: string, path: string, maxBytes: number): File
     const size = Number(stats.size)
     if (isNoPage(stats)) return undefined
     if (size > maxBytes) return 'large'
-    const bytes = readAll(files, fd, size)
+    // What becomes a string at once needs no memory of its own, whose pages the kernel would have to find first.
+    const isText = !hasRecord(stats)
+    const bytes = readAll(files, fd, size, 0, isText ? scratchOf(size) : undefined)
     if (bytes.length !== size) return undefined
-    const record = hasRecord(stats) ? readRecord(disk, key, stats) : plain
+    const record = isText ? plain : readRecord(disk, key, stats)
     if (record === undefined) return stats.ino
     return { page: pageOf(record.isBytes ? bytes : decodeText(bytes), record, stats), stats }
   } catch (thrown) {
@@ -95,6 +97,15 @@ async function readOnceLater(disk: Disk, key: string, path: string): Promise<Fil
   } finally {
     await files.closeLater(fd)
   }
+}
+
+const scratchBytes = 256 * 1024
+let scratch: Buffer | undefined
+
+function scratchOf(size: number): Buffer | undefined {
+  if (size > scratchBytes) return undefined
+  scratch ??= Buffer.allocUnsafeSlow(scratchBytes)
+  return scratch.subarray(0, size)
 }
 
 type Described = Pick<PageRecord, 'isBytes'> & Partial<PageRecord>

@@ -4,9 +4,14 @@ import type { Disk } from './disk.js'
 import { errnoOf } from './disk-error.js'
 import { type Files, openFlags } from './files.js'
 
-/** What `fd` holds from `from` to `size`; shorter when the file has been cut meanwhile. */
-export function readAll(files: Files, fd: number, size: number, from = 0): Buffer {
-  const bytes = Buffer.allocUnsafeSlow(Math.max(size - from, 0))
+/** What `fd` holds from `from` to `size`, in `bytes` if given; shorter when the file has been cut meanwhile. */
+export function readAll(
+  files: Files,
+  fd: number,
+  size: number,
+  from = 0,
+  bytes = Buffer.allocUnsafeSlow(Math.max(size - from, 0)),
+): Buffer {
   let filled = 0
   while (filled < bytes.length) {
     const count = files.read(fd, bytes.subarray(filled), from + filled)
