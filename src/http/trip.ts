@@ -237,7 +237,8 @@ const ofBytes = new Set(['content-encoding', 'content-length', 'content-md5', 'c
 
 function freshened(old: ExpiredPage, { headers }: OriginResponse): OriginResponse {
   const news = without(endToEnd(headers), ofBytes)
-  const replaced = new Set([...news.map(([name]) => name.toLowerCase()), 'age', ...tagFields])
+  // A message without a date is of the moment it came (RFC 9110, 6.6.1).
+  const replaced = new Set([...news.map(([name]) => name.toLowerCase()), 'age', 'date', ...tagFields])
   return { status: old.page.status, headers: [...without(old.page.headers, replaced), ...news], body: old.body }
 }
 
