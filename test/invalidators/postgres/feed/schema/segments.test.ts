@@ -5,6 +5,7 @@ import { FeedSchema } from 'pagekeep/invalidators/postgres'
 import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { cutSegment } from '../../../../../src/core/segment.js'
+import { segmentsSql } from '../../../../../src/invalidators/postgres/feed/schema/002-segments.sql.js'
 import { readSchemaName } from '../../../../../src/invalidators/postgres/feed/schema/quoting.js'
 import { parametersOf, routeSql } from '../../../../../src/invalidators/postgres/feed/schema/route-sql.js'
 import { connect, type PostgresServer, startPostgres } from '../../../../support/postgres.js'
@@ -169,4 +170,17 @@ it('a day that cannot be one makes the pattern of all days', async () => {
     ),
   ).toEqual(odd.map(() => 'daily/*/*/*.html'))
   expect(await inSql(day, [{ date: '2020-01-08 23:59:59+00' }])).toEqual(['daily/2020/01/08.html'])
+})
+
+it('a key in SQL that counted characters, not UTF-16 units, would be another', async () => {
+  const of = route('{a}') as Route
+  const rows = [{ a: `${'😀'.repeat(60)}.html` }]
+  const counting = 'units := units + '
+  const [unusual = ''] = /CREATE FUNCTION \S+encode_unusual[\s\S]*?END \$unusual\$;/.exec(segmentsSql(schema)) ?? []
+  expect(unusual).toContain(counting)
+  const replace = (sql: string) => client.query(sql.replace('CREATE FUNCTION', 'CREATE OR REPLACE FUNCTION'))
+  await replace(unusual.replace(counting, 'units := units + 0 * '))
+  expect(await inSql(of, rows)).not.toEqual(rows.map((row) => inTypeScript(of, row)))
+  await replace(unusual)
+  expect(await inSql(of, rows)).toEqual(rows.map((row) => inTypeScript(of, row)))
 })
