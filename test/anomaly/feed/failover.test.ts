@@ -4,6 +4,7 @@
  * timeline and empties its store. The site and its node reach "the" server by one address that moves.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { createServer, type Server, Socket } from 'node:net'
 import path from 'node:path'
 import { FeedSchema } from 'pagekeep/invalidators/postgres'
@@ -12,7 +13,7 @@ import { fastDirectory } from '../../support/fast-directory.js'
 import { query, startPostgres } from '../../support/postgres.js'
 import { startStandby } from '../../support/standby.js'
 import { NodeUnderTest } from './node-under-test.js'
-import { itemCount, rules, tables } from './shop.js'
+import { itemCount, pages, rules, tables } from './shop.js'
 import { Writers } from './writers.js'
 
 /** One address for whichever server is the primary; none while `target` is undefined. */
@@ -116,8 +117,17 @@ async function play({ isTrusting }: { readonly isTrusting: boolean }) {
   address.moveTo(standby.port)
   await new Promise((resolve) => setImmediate(resolve))
   await writers?.stop()
-  await node.settle()
+  if (isTrusting) await readsTheFeed(node, promoted)
+  else await node.settle()
   return { ...(await node.audit(promoted)), emptied: node.emptied, commits: writers?.commits }
+}
+
+/** Resolves when the node has evicted what is committed there now; its own word would be that of another server. */
+async function readsTheFeed(node: NodeUnderTest, connection: string): Promise<void> {
+  await query(connection, 'UPDATE item SET version = 5 WHERE id = 1')
+  const firstItem = path.join(node.plan.directory, pages[0]?.key ?? '')
+  const says = () => readFile(firstItem, 'utf8').catch(() => '')
+  await expect.poll(says, { timeout: 60_000 }).toMatch(/version 5$/)
 }
 
 describe('a standby that is promoted', () => {

@@ -6,7 +6,7 @@
  */
 import { PagekeepError, reasonOf } from '../../../core/errors.js'
 import { lsnOf } from './cursor-keeper.js'
-import type { Cursor } from './feed-source.js'
+import type { Cursor, FeedIdentity } from './feed-source.js'
 import { covers, hasEnded, parseSnapshot } from './snapshot.js'
 
 /** What a `pg.Client`, `pg.PoolClient` or `pg.Pool` has. */
@@ -30,14 +30,23 @@ export interface Position {
   readonly lsn?: string
   /** The system and the database, where known. */
   readonly place?: string
+  /** Which life of that system: after a crash or a promotion numbers of transactions are given again. */
+  readonly life?: string
 }
 
 /** How the server is asked for `place`. */
 export const placeSql = `(SELECT system_identifier::text FROM pg_control_system()) || '/' ||
   (SELECT oid::text FROM pg_database WHERE datname = current_database())`
 
+/** Of a primary. Its control file names the timeline late, after the first checkpoint; a log file's name does at once. */
+export const primaryTimelineSql = 'substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)'
+
+/** Statistics are forgotten when a server recovers from a crash, and only then begin anew by themselves. */
+export const bootSql = '(SELECT extract(epoch FROM stats_reset)::text FROM pg_stat_archiver)'
+
 /** Without parameters, so that it is its own transaction: its clock then stands at the statement's. */
 const clientSql = `SELECT pg_current_snapshot()::text AS snapshot, ${placeSql} AS place,
+  CASE WHEN NOT pg_is_in_recovery() THEN ${primaryTimelineSql} || '/' || ${bootSql} END AS life,
   CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_insert_lsn()::text END AS lsn,
   (pg_current_xact_id_if_assigned() IS NOT NULL OR transaction_timestamp() <> statement_timestamp())::text AS is_inside`
 
@@ -57,6 +66,11 @@ export async function readPosition(input: PositionInput): Promise<Position> {
     return { lsn: input.lsn }
   }
   throw noPosition(input)
+}
+
+/** Of a primary, as `Position.life`. */
+export function lifeOf({ timeline, boot }: FeedIdentity): string {
+  return `${timeline}/${boot}`
 }
 
 /** Whether all before `position` lies before `cursor`; `source`: where the cursor was read. */
@@ -84,11 +98,11 @@ async function positionOf(client: QueryClient): Promise<Position> {
   const isInside =
     client.getTransactionStatus === undefined ? row.is_inside === 'true' : client.getTransactionStatus() !== 'I'
   if (isInside) throw inTransaction()
-  const { snapshot, place, lsn } = row
+  const { snapshot, place, life, lsn } = row
   if (typeof lsn !== 'string') {
     throw new TypeError('Expected a client of the primary; this one is connected to a standby, which commits nothing')
   }
-  return { snapshot: String(snapshot), place: String(place), lsn }
+  return { snapshot: String(snapshot), place: String(place), life: String(life), lsn }
 }
 
 /** The log's insert position can lie just past the header of a page, where its last record ended before it. */

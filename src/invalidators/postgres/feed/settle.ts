@@ -9,7 +9,7 @@ import type { InvalidatorEmitter } from '../events.js'
 import type { SavedCursor } from './cursor-keeper.js'
 import type { CheckedFeedOptions } from './feed-options.js'
 import type { FeedWork } from './feed-work.js'
-import { isPast, type Position } from './position.js'
+import { isPast, lifeOf, type Position } from './position.js'
 import { parseSnapshot } from './snapshot.js'
 
 export interface SettleOptions {
@@ -92,10 +92,15 @@ export class Settle {
   async #lagsHere(position: Position): Promise<string[]> {
     const reached = this.#work.applied ?? (await this.#saved())
     if (reached === undefined) return [this.#name]
-    const { system, database, source } = reached.identity
+    const { identity } = reached
+    const { system, database, source } = identity
     if (position.place !== undefined && position.place !== `${system}/${database}`) {
       throw new PagekeepError('not-settled', 'The client is connected to another database than this invalidator.')
     }
+    // Where the life is not known, numbers count only while we are connected to the server that gave them.
+    const isOfThisLife =
+      position.life === undefined ? this.#work.connection !== undefined : position.life === lifeOf(identity)
+    if (source === 'primary' && !isOfThisLife) return [this.#name]
     return isPast(reached, source, position) ? [] : [this.#name]
   }
 

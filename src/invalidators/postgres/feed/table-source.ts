@@ -9,21 +9,20 @@
 import type { Connection } from '../connection.js'
 import { lacks, statementFailure } from '../database-errors.js'
 import type { Cursor, FeedIdentity, FeedPage, FeedRow, FeedSource, PageStart } from './feed-source.js'
+import { bootSql, primaryTimelineSql } from './position.js'
 import type { SchemaName } from './schema/quoting.js'
 import { parseSnapshot } from './snapshot.js'
 
 const isPrimary = 'NOT pg_is_in_recovery()'
 
-// A primary's control file names the timeline late, after the first checkpoint; a log file's name does at once.
-// Statistics are forgotten when a server recovers from a crash, and only then begin anew by themselves.
 const identitySql = ({ of }: SchemaName) => `
   SELECT s.system_identifier::text AS system, epoch::text AS epoch,
          (SELECT oid::text FROM pg_database WHERE datname = current_database()) AS database,
-         CASE WHEN ${isPrimary} THEN substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)
+         CASE WHEN ${isPrimary} THEN ${primaryTimelineSql}
               ELSE lpad(to_hex(greatest((SELECT timeline_id FROM pg_control_checkpoint()),
                                         (SELECT min_recovery_end_timeline FROM pg_control_recovery()))), 8, '0')
          END AS timeline,
-         CASE WHEN ${isPrimary} THEN (SELECT extract(epoch FROM stats_reset)::text FROM pg_stat_archiver) END AS boot,
+         CASE WHEN ${isPrimary} THEN ${bootSql} END AS boot,
          pg_is_in_recovery()::text AS is_standby
     FROM ${of('feed_state')}, pg_control_system() AS s`
 
