@@ -49,15 +49,16 @@ export class CursorKeeper {
     return text === undefined || text === '' ? undefined : readSaved(text)
   }
 
-  /** Saves it, unless that is not `urgent` and was done a moment ago. */
-  async save(cursor: Cursor, identity: FeedIdentity, nowMs: number, urgent: boolean): Promise<void> {
+  /** Saves it, unless that is not `urgent` and was done a moment ago; answers whether it did. */
+  async save(cursor: Cursor, identity: FeedIdentity, nowMs: number, urgent: boolean): Promise<boolean> {
     const text = JSON.stringify([cursor, identity])
     const isDue = nowMs - this.#savedAtMs >= this.#intervalMs
-    if (!isDue && (!urgent || text === this.#text)) return
+    if (!isDue && (!urgent || text === this.#text)) return false
     const saved: SavedCursor = { ...cursor, identity, savedAtMs: nowMs }
     await this.#try('write', () => this.#state.write(cursorState, JSON.stringify(saved)))
     this.#text = text
     this.#savedAtMs = nowMs
+    return true
   }
 
   /** Before a store is emptied: a crash on the way must not find the cursor that was not believed. */

@@ -88,8 +88,7 @@ export class FeedWork {
   async advance(cursor: Cursor, identity: FeedIdentity, urgent: boolean): Promise<void> {
     const nowMs = this.#clock.now()
     try {
-      await this.keeper.save(cursor, identity, nowMs, urgent)
-      this.#saveFailed = false
+      if (await this.keeper.save(cursor, identity, nowMs, urgent)) this.#saveFailed = false
     } catch (thrown) {
       if (!this.#saveFailed) this.#emitter.fault(thrown as PagekeepError)
       this.#saveFailed = true
