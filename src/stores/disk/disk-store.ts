@@ -23,6 +23,7 @@ import type {
   Awaitable,
   BeginOptions,
   Busy,
+  EvictedPage,
   Eviction,
   Fill,
   GetOptions,
@@ -32,6 +33,7 @@ import type {
   StoreState,
 } from '../../core/store.js'
 import { markLogIncomplete } from './adopt-pages.js'
+import { Asides } from './asides.js'
 import type { Disk } from './disk.js'
 import { diskError, errnoOf, saysFull } from './disk-error.js'
 import { checkOptions, type DiskStoreOptions } from './disk-options.js'
@@ -62,7 +64,12 @@ import { Waiting } from './waiting.js'
  */
 export class DiskStore implements Store {
   readonly name = 'disk'
-  readonly capabilities: StoreCapabilities = { isSharedByProcesses: true, canList: true, isDurable: true }
+  readonly capabilities: StoreCapabilities = {
+    isSharedByProcesses: true,
+    canList: true,
+    isDurable: true,
+    keepsEvicted: true,
+  }
   readonly state: StoreState
   /** The directory, as an absolute path. */
   readonly directory: string
@@ -71,6 +78,7 @@ export class DiskStore implements Store {
   readonly #tags: TagIndex
   readonly #compaction: TagCompaction
   readonly #trash: Trash
+  readonly #asides: Asides
   readonly #evictor: Evictor
   readonly #parts: Parts
   readonly #reader: PageReader
@@ -97,10 +105,11 @@ export class DiskStore implements Store {
     this.#compaction = new TagCompaction(this.#disk)
     this.#tags = new TagIndex(this.#disk, (bucket, bytes) => this.#compaction.hasGrown(bucket, bytes))
     this.#trash = new Trash(this.#disk)
+    this.#asides = new Asides(this.#disk)
     this.#parts = new Parts(this.#disk, this.#log)
     this.#reader = new PageReader(this.#disk, checked)
     const parts = { disk: this.#disk, log: this.#log, tags: this.#tags, trash: this.#trash }
-    this.#evictor = new Evictor({ ...parts, prepareAgain: this.#prepareAgain })
+    this.#evictor = new Evictor({ ...parts, asides: this.#asides, prepareAgain: this.#prepareAgain })
     this.#waiting = new Waiting(this.#disk)
     this.#limit = limits && new SizeLimit(this.#disk, limits)
     this.#preparation = new Preparation({
@@ -121,6 +130,18 @@ export class DiskStore implements Store {
     this.#ready()
     if (copy === undefined && this.#isAmbiguous(key)) return undefined
     return asPart ? this.#parts.get(key) : this.#reader.read(key, copy)
+  }
+
+  getEvicted(key: string): EvictedPage | undefined {
+    checkKey(key)
+    this.#ready()
+    return this.#isAmbiguous(key) ? undefined : this.#asides.get(key)
+  }
+
+  dropEvicted(key: string): void {
+    checkKey(key)
+    this.#ready()
+    if (!this.#isAmbiguous(key)) this.#asides.drop(key)
   }
 
   begin(key: string, options: BeginOptions = {}): Fill | Busy {
@@ -183,7 +204,7 @@ export class DiskStore implements Store {
       // After the token exists, before the render reads anything.
       const position = this.#log.note()
       const common = { disk: this.#disk, log: this.#log, tags: this.#tags, parts: this.#parts, limit: this.#limit }
-      const parts = { ...common, prepareAgain: this.#prepareAgain, ended: this.#ended }
+      const parts = { ...common, asides: this.#asides, prepareAgain: this.#prepareAgain, ended: this.#ended }
       const fill = new DiskFill(parts, key, lease, position)
       this.#fills.add(fill)
       return fill
@@ -220,7 +241,8 @@ export class DiskStore implements Store {
 
   #inBackground(): void {
     this.#limit?.prepared()
-    this.#background = this.#background.then(() => clearLeftovers(this.#disk, this.#trash, this.#compaction))
+    const parts = { disk: this.#disk, trash: this.#trash, compaction: this.#compaction, asides: this.#asides }
+    this.#background = this.#background.then(() => clearLeftovers(parts))
   }
 
   #isAmbiguous(key: string): boolean {
