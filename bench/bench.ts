@@ -1,94 +1,137 @@
 /**
- * What the cache costs, as ratios to plain file calls in the same run: `npm run bench -- [--quick] [--json]`.
+ * What the cache costs, as ratios to the plainest calls that do the same, measured in one run:
+ * `npm run bench -- [--quick] [--json] [--write docs] [--directory DIR]`.
  *
- * Medians of rounds; see rounds.ts. The last line of `--json` is one object.
+ * Medians of rounds in which all take their turn; see rounds.ts. `--json` ends with one line, the ratios by name;
+ * `--quick` leaves out what does not go into that line, and ends within 50 seconds. `--write` makes benchmarks.md
+ * and its charts in that directory.
  */
-import { promises as fs, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import path from 'node:path'
 import { parseArgs } from 'node:util'
-import { createCache } from 'pagekeep'
-import { DiskStore } from 'pagekeep/stores/disk'
-import { MemoryStore } from 'pagekeep/stores/memory'
-import { type Measured, measure, type Work } from './rounds.js'
+import { measureGrowth } from './growth.js'
+import { type Group, InProcess, kinds } from './in-process.js'
+import { sheetOf, writeReport } from './report.js'
+import { type Measured, measure } from './rounds.js'
+import { measureServing } from './serving.js'
+import { measureStampede, type Stampede } from './stampede.js'
 
-const { values: options } = parseArgs({
-  options: { quick: { type: 'boolean' }, json: { type: 'boolean' }, directory: { type: 'string' } },
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    directory: { type: 'string', default: tmpdir() },
+    write: { type: 'string' },
+    pages: { type: 'string' },
+  },
 })
-const rounds = options.quick ? 5 : 15
-const roundMs = options.quick ? 60 : 250
+const { quick: isQuick, directory } = values
+const began = performance.now()
+const timing = isQuick ? { rounds: 15, roundMs: 12 } : { rounds: 60, roundMs: 50 }
 
-const home = mkdtempSync(path.join(options.directory ?? tmpdir(), 'pagekeep-bench-'))
-const page = (bytes: number) => '<p>Ein Wort, ein Satz</p>\n'.repeat(Math.ceil(bytes / 26)).slice(0, bytes)
-const disk = createCache({ store: new DiskStore({ directory: path.join(home, 'pages') }) })
-const memory = createCache({ store: new MemoryStore() })
-const never = () => {
-  throw new Error('the page should have been kept')
-}
-let turn = 0
-
-async function groups(): Promise<Record<string, readonly Work[]>> {
-  const hits: Record<string, readonly Work[]> = {}
-  for (const [size, bytes] of [
-    ['2 KB', 2048],
-    ['100 KB', 102_400],
-  ] as const) {
-    const key = `hit/${bytes}.html`
-    const file = path.join(home, 'pages', key)
-    await disk.getOrRender(key, () => page(bytes))
-    hits[`disk hit, ${size}`] = [
-      { name: 'fs.promises.readFile utf8', run: () => fs.readFile(file, 'utf8') },
-      { name: 'getOrRender', run: () => disk.getOrRender(key, never) },
-    ]
-    hits[`fill, ${size}`] = [
-      {
-        name: 'open, write, rename (promises)',
-        async run() {
-          const target = path.join(home, `plain-${turn++ % 64}`)
-          await fs.writeFile(`${target}.tmp`, page(bytes))
-          await fs.rename(`${target}.tmp`, target)
-        },
-      },
-      {
-        name: 'getOrRender of an expired page',
-        run: () => disk.getOrRender(`fill/${turn++ % 64}.html`, () => page(bytes), { ttlMs: 0.001 }),
-      },
-    ]
-  }
-  await memory.getOrRender('page', () => page(2048))
-  const map = new Map([['page', page(2048)]])
-  return {
-    ...hits,
-    'memory hit, 2 KB': [
-      { name: 'async function with Map.get', run: async () => map.get('page') },
-      { name: 'getOrRender', run: () => memory.getOrRender('page', never) },
-    ],
-    evict: [
-      {
-        name: 'fs.promises.unlink of a missing file',
-        run: () => fs.unlink(path.join(home, 'none')).catch(() => undefined),
-      },
-      { name: 'evict a key', run: () => disk.evict('none/at/all.html') },
-      { name: 'evict a tag', run: () => disk.evict({ tag: 'none' }) },
-    ],
-  }
+export interface Results {
+  readonly groups: Record<string, readonly Measured[]>
+  readonly serving: readonly Measured[] | string
+  readonly stampedes: readonly Stampede[]
+  readonly growth: Awaited<ReturnType<typeof measureGrowth>>
+  readonly growthPages: number
 }
 
-const results: Record<string, readonly Measured[]> = {}
-try {
-  for (const [title, works] of Object.entries(await groups())) {
-    results[title] = await measure(works, rounds, roundMs)
-    if (options.json) continue
-    console.log(`\n${title}`)
-    for (const { name, perSecond, ratio, quartiles } of results[title] ?? []) {
-      console.log(
-        `  ${name.padEnd(38)} ${String(perSecond).padStart(9)}/s   ${String(ratio).padStart(6)} x   (${quartiles.join(' to ')})`,
-      )
+async function inProcess(): Promise<Results['groups']> {
+  const bench = new InProcess(directory)
+  const groups: Results['groups'] = {}
+  const add = async (group: Group) => {
+    const { title, works, inFlight = 1 } = group
+    groups[title] = await measure(works, { ...timing, inFlight })
+    say(sheetOf(title, groups[title]))
+  }
+  try {
+    for (const inFlight of isQuick ? [1] : [1, 16]) {
+      for (const bytes of [2048, 102_400]) {
+        for (const kind of kinds) await add(await bench.hits(kind, bytes, inFlight, !isQuick && inFlight === 1))
+      }
     }
+    await add(await bench.memoryHits(2048, !isQuick))
+    await add(bench.fills(102_400))
+    if (isQuick) return groups
+    await add(await bench.memoryHits(102_400, true))
+    await add(bench.fills(2048))
+    await add(await bench.evictions())
+    return groups
+  } finally {
+    await bench.close()
   }
-  if (options.json) console.log(JSON.stringify(results))
-} finally {
-  await disk.close()
-  await memory.close()
-  rmSync(home, { recursive: true, force: true })
 }
+
+async function everything(): Promise<Results> {
+  const groups = await inProcess()
+  const serving = await measureServing({
+    directory,
+    rounds: isQuick ? 3 : 11,
+    roundSeconds: isQuick ? 1 : 2,
+    isFull: !isQuick,
+  })
+  say(typeof serving === 'string' ? `\nhttp: ${serving}` : sheetOf('http, 10 KB', serving))
+  const stampedes: Stampede[] = []
+  for (const processes of isQuick ? [] : [1, 4]) stampedes.push(await measureStampede(directory, processes, 20))
+  for (const { processes, renders, tookMs } of stampedes) {
+    say(`stampede in ${processes} processes: ${renders} renders, all answered after ${tookMs} ms`)
+  }
+  const growthPages = Number(
+    values.pages ?? (isQuick ? await pagesWithin(40_000 - (performance.now() - began)) : 100_000),
+  )
+  const growth = await measureGrowth({ pages: growthPages, against: 1000, rounds: isQuick ? 6 : 60, directory })
+  for (const [work, { ratio, quartiles }] of Object.entries(growth)) {
+    say(`${work}, ${growthPages} pages against 1000: ${ratio} x the time (${quartiles.join(' to ')})`)
+  }
+  return { groups, serving, stampedes, growth, growthPages }
+}
+
+/** How many pages can be kept in half of that time: a busy machine takes many times as long as a quiet one. */
+async function pagesWithin(forMs: number): Promise<number> {
+  const bench = new InProcess(directory)
+  try {
+    const [, fill] = await measure(bench.fills(2048).works, { rounds: 5, roundMs: 50 })
+    return Math.round(Math.min(20_000, Math.max(2000, ((fill?.perSecond ?? 0) * forMs) / 2000)))
+  } finally {
+    await bench.close()
+  }
+}
+
+/** Of two texts the smaller ratio counts. */
+function ratios({ groups, serving, growth, growthPages }: Results) {
+  const of = (title: string, name: string) => groups[title]?.find((work) => work.name === name)?.ratio ?? null
+  const hit = (size: string, name: string) =>
+    Math.min(...kinds.map((kind) => of(`hit, ${size}, ${kind}, 1 in flight`, name) ?? Number.POSITIVE_INFINITY))
+  const served = (name: string, floor: string) => {
+    if (typeof serving === 'string') return null
+    const [ours, theirs] = [name, floor].map((wanted) => serving.find((work) => work.name === wanted)?.ratio ?? 0)
+    return Number(((ours ?? 0) / (theirs ?? 1)).toPrecision(3))
+  }
+  return {
+    hotHit100k: hit('100 KB', 'hot'),
+    hotHit2k: hit('2 KB', 'hot'),
+    coldHit2k: hit('2 KB', 'cold'),
+    coldHit100k: hit('100 KB', 'cold'),
+    memoryHit2k: of('memory store hit, 2 KB', 'memory store'),
+    fill100k: of('fill, 100 KB', 'fill'),
+    httpNode: served('node, pagekeep/http', 'nginx, cache tree'),
+    httpNginx: served('nginx, cache tree', 'nginx, plain tree'),
+    growthHit: growth.hit.ratio,
+    growthFill: growth.fill.ratio,
+    growthEvict: growth.evict.ratio,
+    growthPages,
+    ...(typeof serving === 'string' && { httpMissing: serving }),
+    seconds: Math.round((performance.now() - began) / 1000),
+  }
+}
+
+/** With --json all but the last line goes to the error stream. */
+function say(text: string): void {
+  if (values.json) process.stderr.write(`${text}\n`)
+  else console.log(text)
+}
+
+const results = await everything()
+const summary = ratios(results)
+if (values.write !== undefined) writeReport(values.write, results, summary)
+console.log(values.json ? JSON.stringify(summary) : summary)

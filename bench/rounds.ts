@@ -6,6 +6,10 @@
 export interface Work {
   readonly name: string
   run(): unknown
+  /** Clears up after each batch, outside of the time that counts. */
+  clear?(): void
+  /** Called when all has been measured. */
+  end?(): unknown
 }
 
 export interface Measured {
@@ -16,18 +20,39 @@ export interface Measured {
   readonly quartiles: readonly [number, number]
 }
 
-export async function measure(works: readonly Work[], rounds: number, roundMs: number): Promise<Measured[]> {
+export interface RoundOptions {
+  readonly rounds: number
+  readonly roundMs: number
+  /** How many calls are under way at a time. Default 1. */
+  readonly inFlight?: number
+}
+
+/** Calls between two looks at the clock: more of them where they take less than that. */
+const leastBatch = 4
+const batchMs = 0.5
+
+export async function measure(works: readonly Work[], options: RoundOptions): Promise<Measured[]> {
+  const { rounds, roundMs, inFlight = 1 } = options
   const speeds = works.map((): number[] => [])
-  for (const work of works) await speedOf(work, roundMs / 4)
+  for (const work of works) await speedOf(work, roundMs / 4, inFlight)
   for (let round = 0; round < rounds; round++) {
-    for (const [index, work] of works.entries()) speeds[index]?.push(await speedOf(work, roundMs))
+    for (const [index, work] of works.entries()) speeds[index]?.push(await speedOf(work, roundMs, inFlight))
   }
-  return works.map(({ name }, index) => {
+  for (const work of works) await work.end?.()
+  return compare(
+    works.map(({ name }) => name),
+    speeds,
+  )
+}
+
+/** What was measured in rounds, as medians, each against the first of its round. */
+export function compare(names: readonly string[], speeds: readonly (readonly number[])[]): Measured[] {
+  return names.map((name, index) => {
     const own = speeds[index] ?? []
     const ratios = own.map((speed, round) => speed / (speeds[0]?.[round] ?? 1))
     return {
       name,
-      perSecond: Math.round(quantile(own, 0.5)),
+      perSecond: rounded(quantile(own, 0.5)),
       ratio: rounded(quantile(ratios, 0.5)),
       quartiles: [rounded(quantile(ratios, 0.25)), rounded(quantile(ratios, 0.75))],
     }
@@ -35,19 +60,29 @@ export async function measure(works: readonly Work[], rounds: number, roundMs: n
 }
 
 /** Runs a second. */
-async function speedOf({ run }: Work, forMs: number): Promise<number> {
-  const began = performance.now()
+async function speedOf({ run, clear }: Work, forMs: number, inFlight: number): Promise<number> {
+  let spentMs = 0
   let runs = 0
-  let now = began
-  while (now - began < forMs) {
-    for (let repeat = 0; repeat < 8; repeat++) {
-      const answer = run()
-      if (answer instanceof Promise) await answer
-    }
-    runs += 8
-    now = performance.now()
+  let batch = leastBatch
+  while (spentMs < forMs) {
+    const began = performance.now()
+    if (inFlight === 1) await oneByOne(run, batch)
+    else await Promise.all(Array.from({ length: inFlight }, run))
+    const tookMs = performance.now() - began
+    spentMs += tookMs
+    runs += inFlight === 1 ? batch : inFlight
+    // What is cleared up after each batch has room for so many.
+    if (tookMs < batchMs && clear === undefined) batch *= 2
+    clear?.()
   }
-  return (runs / (now - began)) * 1000
+  return (runs / spentMs) * 1000
+}
+
+async function oneByOne(run: () => unknown, times: number): Promise<void> {
+  for (let repeat = 0; repeat < times; repeat++) {
+    const answer = run()
+    if (answer instanceof Promise) await answer
+  }
 }
 
 export function quantile(values: readonly number[], share: number): number {
