@@ -39,7 +39,9 @@ export async function compressed(headers: Fields, bytes: Uint8Array, codings: re
   const made = await Promise.all(
     codings.map(async (coding): Promise<Encoded[]> => {
       const encoded = await compressors[coding]?.(bytes)
-      return encoded === undefined || encoded.length > bytes.length * 0.9 ? [] : [{ coding, bytes: encoded }]
+      return encoded === undefined || encoded.length > bytes.length * 0.9
+        ? []
+        : [{ coding, bytes: encoded, size: encoded.length }]
     }),
   )
   return made.flat()
@@ -59,5 +61,5 @@ export function chooseCoding(request: PageRequest, encodings: readonly Encoded[]
   const usable = encodings.filter(
     ({ coding }) => weightOf(coding) > 0 && weightOf(coding) >= (weights.get('identity') ?? 0),
   )
-  return usable.sort((a, b) => weightOf(b.coding) - weightOf(a.coding) || a.bytes.length - b.bytes.length)[0]
+  return usable.sort((a, b) => weightOf(b.coding) - weightOf(a.coding) || a.size - b.size)[0]
 }

@@ -125,7 +125,8 @@ export class HttpCache {
       if (step >= maxSteps) return this.#pass({ forwarded: 'vary-miss', isStored: false, detail: 'variants' })
       return this.#find(visit, variantKey(key, page, request), step + 1)
     }
-    if (!trip.isOver && page.isOwn) return this.#pass({ forwarded: 'miss', isStored: false, detail: page.refusal })
+    if (status === 'joined' && page.isOwn)
+      return this.#pass({ forwarded: 'miss', isStored: false, detail: page.refusal })
     const nowMs = this.settings.clock.now()
     const ageMs = page.ageMs + Math.max(0, nowMs - page.respondedAtMs)
     const isNew = trip.isOver && !page.isStandIn && page.originStatus === undefined && ageMs < 1000

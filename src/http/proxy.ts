@@ -8,7 +8,7 @@
 import { Agent, type ClientRequest, type IncomingMessage, request as requestHttp, type ServerResponse } from 'node:http'
 import { request as requestHttps, Agent as TlsAgent } from 'node:https'
 import { HttpCache, type HttpCacheOptions } from './http-cache.js'
-import { endToEnd, type Field, type Fields, type OriginCall, type OriginResponse, without } from './message.js'
+import { endToEnd, type Field, type Fields, fieldOf, type OriginCall, type OriginResponse, without } from './message.js'
 import { grouped, pairsOf, readNodeRequest, sendNodeReply } from './node-message.js'
 
 export interface ProxyOptions extends Omit<HttpCacheOptions, 'plain'> {
@@ -142,8 +142,10 @@ function passInterim(outgoing: ClientRequest, response: ServerResponse): void {
   outgoing.on('information', ({ statusCode, rawHeaders }) => {
     if (response.headersSent || response.destroyed) return
     if (statusCode === 102) response.writeProcessing()
-    const hints = Object.fromEntries(grouped(endToEnd(pairsOf(rawHeaders))))
-    const link = Object.entries(hints).find(([name]) => name.toLowerCase() === 'link')?.[1]
+    const fields = endToEnd(pairsOf(rawHeaders))
+    const link = fieldOf(fields, 'link')
+    // Node writes a `link` of its own spelling, beside any other.
+    const hints = Object.fromEntries(grouped(without(fields, new Set(['link']))))
     if (statusCode === 103 && link !== undefined) response.writeEarlyHints({ ...hints, link })
   })
 }

@@ -32,9 +32,12 @@ export interface StoredPage {
   readonly encodings: readonly Encoded[]
 }
 
+/** A variant; of one that was kept, the bytes are decoded when they are asked for. */
 export interface Encoded {
   readonly coding: string
   readonly bytes: Uint8Array
+  /** About how long it is: what variants are compared by. */
+  readonly size: number
 }
 
 const version = 1
@@ -50,10 +53,28 @@ export function decodeStored(text: string): StoredPage | undefined {
   try {
     const { v, codings, ...page } = JSON.parse(head)
     if (v !== version || !Array.isArray(codings) || codings.length !== lines.length) return undefined
-    const encodings = codings.map((coding, index) => ({ coding, bytes: Buffer.from(lines[index] ?? '', 'base64') }))
+    const encodings = codings.map((coding, index) => new KeptVariant(coding, lines[index] ?? ''))
     return { ...page, encodings }
   } catch {
     return undefined
+  }
+}
+
+class KeptVariant implements Encoded {
+  readonly coding: string
+  readonly #text: string
+
+  constructor(coding: string, text: string) {
+    this.coding = coding
+    this.#text = text
+  }
+
+  get bytes(): Uint8Array {
+    return Buffer.from(this.#text, 'base64')
+  }
+
+  get size(): number {
+    return this.#text.length * 0.75
   }
 }
 
