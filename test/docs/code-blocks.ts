@@ -1,20 +1,27 @@
 /**
- * Finds the TypeScript that our texts show, and makes modules of it that check what they claim.
+ * Finds the TypeScript and SQL that our texts show, and makes modules of the former that check what they claim.
  *
- * `expression // => value` asserts; everything else runs as it stands. Blocks of one text share nothing.
+ * `expression // => value` asserts; everything else runs as it stands. Blocks of one text share its database and
+ * nothing else.
  */
 import { readFileSync } from 'node:fs'
 
 export interface CodeBlock {
+  readonly language: 'ts' | 'sql'
   readonly file: string
   readonly line: number
   readonly code: string
 }
 
-/** The fenced `ts` blocks of a Markdown file. */
+/** The fenced `ts` and `sql` blocks of a Markdown file, in order. */
 export function fencedBlocks(file: string): CodeBlock[] {
   const text = readFileSync(file, 'utf8')
-  return [...text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map((found) => block(file, text, found))
+  return [...text.matchAll(/^```(ts|sql)\n([\s\S]*?)^```$/gm)].map((found) => ({
+    language: found[1] === 'sql' ? 'sql' : 'ts',
+    file,
+    line: lineOf(text, found),
+    code: found[2] ?? '',
+  }))
 }
 
 /** The `@example` blocks of the docstrings of a source file. */
@@ -22,26 +29,20 @@ export function docstringExamples(file: string): CodeBlock[] {
   const text = readFileSync(file, 'utf8')
   return [...text.matchAll(/^ *\* @example\n((?: *\*(?!\/| @).*\n)+)/gm)].map((found) => {
     const code = (found[1] ?? '').replaceAll(/^ *\* ?/gm, '')
-    return { ...block(file, text, found), code }
+    return { language: 'ts', file, line: lineOf(text, found), code }
   })
 }
 
-/** The module that runs a block: its imports, what the prelude adds, its statements, its claims. */
+/** The module that runs a block: what it takes from the prelude, its statements, its claims. */
 export function moduleOf({ code }: CodeBlock, prelude: string): string {
-  const imported = new Set([...code.matchAll(/import \{([^}]*)\}/g)].flatMap(([, names = '']) => namesIn(names)))
-  const declared = new Set([...code.matchAll(/^(?:const|let) (\w+)/gm)].map(([, name]) => name))
-  const needed = prelude
-    .split('\n')
-    .filter((line) => !declared.has(/^const (\w+)/.exec(line)?.[1]))
-    .map((line) => (line.startsWith('import') ? withoutNames(line, imported) : line))
-    .join('\n')
+  const needed = neededLines(code, prelude)
   const claims = code.replaceAll(/^(?!import)(\s*);?(.+?);? *\/\/ => (.+)$/gm, (_, indent, expression, value) => {
     const [, declaration, rest] = /^((?:const|let) \w+ = )(.*)$/.exec(expression) ?? []
     return declaration === undefined
       ? `${indent};__claim(await (${expression}), (${value}))`
       : `${indent}${declaration}__claim(${rest}, (${value}))`
   })
-  return `${needed}
+  return `${needed.join('\n')}
 import { expect as __expect } from 'vitest'
 const __claim = <T>(actual: T, expected: unknown): T => {
   __expect(actual).toEqual(expected)
@@ -52,24 +53,35 @@ export {}
 `
 }
 
-function withoutNames(line: string, taken: ReadonlySet<string>): string {
-  return line.replace(
-    /\{([^}]*)\}/,
-    (_, names: string) =>
-      `{ ${namesIn(names)
-        .filter((name) => !taken.has(name))
-        .join(', ')} }`,
-  )
+/** The lines of `prelude` that declare what `code`, or a later such line, uses and does not declare. */
+function neededLines(code: string, prelude: string): string[] {
+  const declared = new Set([
+    ...[...code.matchAll(/^import (?:(\w+)(?:, )?)?(?:\{([^}]*)\})?/gm)].flatMap(([, name = '', names = '']) => [
+      name,
+      ...namesIn(names),
+    ]),
+    ...[...code.matchAll(/^(?:const|let|class|(?:async )?function) (\w+)/gm)].map(([, name = '']) => name),
+  ])
+  const lines: string[] = []
+  for (const line of prelude.split('\n').reverse()) {
+    const [, name, names] = /^(?:const|import) (?:(\w+)|\{([^}]*)\})/.exec(line) ?? []
+    const text = [code, ...lines].join('\n')
+    const isUsed = (local: string) => !declared.has(local) && new RegExp(`\\b${local}\\b`).test(text)
+    const used = name === undefined ? asWritten(names).filter((one) => isUsed(localName(one))) : [name].filter(isUsed)
+    if (used.length === 0) continue
+    lines.unshift(name === undefined ? line.replace(/\{[^}]*\}/, `{ ${used.join(', ')} }`) : line)
+  }
+  return lines
 }
 
-function namesIn(list: string): string[] {
-  return list
+const asWritten = (list = '') =>
+  list
     .split(',')
-    .map((name) => name.replace(/^\s*type /, '').trim())
+    .map((name) => name.trim())
     .filter(Boolean)
-}
+const localName = (name: string) => name.replace(/^type /, '').replace(/^.* as /, '')
+const namesIn = (list: string) => asWritten(list).map(localName)
 
-function block(file: string, text: string, found: RegExpExecArray | RegExpMatchArray): CodeBlock {
-  const line = text.slice(0, found.index).split('\n').length
-  return { file, line, code: found[1] ?? '' }
+function lineOf(text: string, found: RegExpExecArray | RegExpMatchArray): number {
+  return text.slice(0, found.index).split('\n').length
 }

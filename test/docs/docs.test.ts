@@ -1,8 +1,10 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { FeedSchema } from 'pagekeep/invalidators/postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type PostgresServer, query, startPostgres } from '../support/postgres.js'
 import { type CodeBlock, docstringExamples, fencedBlocks, moduleOf } from './code-blocks.js'
+import { prelude, tables } from './prelude.js'
 
 const root = path.resolve(import.meta.dirname, '../..')
 const generated = path.join(import.meta.dirname, 'generated')
@@ -14,36 +16,11 @@ const listing = (folder: string, ending: string) =>
 const texts = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', ...listing('docs', '.md')].filter((text) =>
   existsSync(path.join(root, text)),
 )
-const prelude = `
-import { createCache, route, parseSelector, systemClock, isPagekeepError } from 'pagekeep'
-import { DiskStore } from 'pagekeep/stores/disk'
-import { MemoryStore } from 'pagekeep/stores/memory'
-import { KeyvStore, asKeyv } from 'pagekeep/stores/keyv'
-import { PostgresInvalidator, rule } from 'pagekeep/invalidators/postgres'
-import { bridge, diagnose, evictRoute, evictTag, FeedSchema, watch } from 'pagekeep/invalidators/postgres'
-import { FakeClock, ChaosStore, storeContract } from 'pagekeep/testing'
-import Keyv from 'keyv'
-const describe = (title: string, body: () => void) => body()
-const it = () => undefined
-const connection = process.env.DATABASE_URL
-const day = route('daily/{date:YYYY/MM/DD}.daily.{branch}')
-const cache = createCache({ store: new MemoryStore() })
-const rules = [rule({ channel: 'date_updated', queue: { table: 'cache_clearing_dates', columns: ['date_to_clear'] }, evict: (row) => day.pattern({ date: row.date_to_clear }) })]
-`
-
-// What the blocks' databases hold: queue tables as a site that comes from scripts has them.
-const schema = `
-  CREATE TABLE listen_for (id serial PRIMARY KEY, name text UNIQUE, script_name text);
-  INSERT INTO listen_for (name) VALUES ('date_updated');
-  CREATE TABLE cache_clearing_dates (id serial PRIMARY KEY, date_to_clear date, date_added timestamptz DEFAULT now());
-`
 
 let postgres: PostgresServer
 
 beforeAll(async () => {
   postgres = await startPostgres()
-  process.env.DATABASE_URL = await postgres.createDatabase()
-  await query(process.env.DATABASE_URL, schema)
   // A directory that an example names is made here, not in the working copy.
   rmSync(generated, { recursive: true, force: true })
   mkdirSync(generated, { recursive: true })
@@ -57,36 +34,60 @@ afterAll(async () => {
   rmSync(generated, { recursive: true, force: true })
 })
 
-const run = async (block: CodeBlock, number: number) => {
-  const file = path.join(generated, `block-${number}-${block.line}.ts`)
+/** From here on `DATABASE_URL` is a database of its own. */
+const useNewDatabase = async () => {
+  const database = await postgres.createDatabase()
+  await query(database, tables)
+  process.env.DATABASE_URL = database
+  return database
+}
+
+let count = 0
+const run = async (block: CodeBlock) => {
+  if (block.language === 'sql') {
+    await query(process.env.DATABASE_URL ?? '', block.code)
+    return
+  }
+  const file = path.join(generated, `block-${++count}-${block.line}.ts`)
   writeFileSync(file, moduleOf(block, prelude))
   await import(/* @vite-ignore */ file)
 }
 
-describe('every block of TypeScript in our texts runs, and its claims are true:', () => {
-  const blocks = texts.flatMap((text) => fencedBlocks(path.join(root, text)))
-  it.each(blocks.map((block, number) => ({ block, number, name: `${path.relative(root, block.file)}:${block.line}` })))(
-    '$name',
-    ({ block, number }) => run(block, number),
-  )
+const named = (blocks: readonly CodeBlock[]) =>
+  blocks.map((block) => ({ block, name: `${path.relative(root, block.file)}:${block.line}` }))
+
+describe('every block of TypeScript and SQL in our texts runs, and its claims are true:', () => {
+  for (const text of texts) {
+    const blocks = fencedBlocks(path.join(root, text))
+    if (blocks.length === 0) continue
+    describe(text, () => {
+      beforeAll(useNewDatabase)
+      it.each(named(blocks))('$name', ({ block }) => run(block))
+    })
+  }
 })
 
 describe('every example in a docstring runs, and its claims are true:', () => {
   const blocks = listing('src', '.ts').flatMap((file) => docstringExamples(path.join(root, file)))
-  it.each(
-    blocks.map((block, number) => ({
-      block,
-      number: 1000 + number,
-      name: `${path.relative(root, block.file)}:${block.line}`,
-    })),
-  )('$name', ({ block, number }) => run(block, number))
+  beforeAll(async () => {
+    await new FeedSchema().install(await useNewDatabase())
+  })
+  it.each(named(blocks))('$name', ({ block }) => run(block))
 
   it('finds them', () => expect(blocks.length).toBeGreaterThan(3))
 })
 
 describe('moduleOf()', () => {
   it('makes a false claim fail', async () => {
-    const block = { file: 'none', line: 1, code: "route('a/{b}').key({ b: 1 }) // => 'a/2'\n" }
-    await expect(run(block, 9999)).rejects.toThrow('a/1')
+    const code = "route('a/{b}').key({ b: 1 }) // => 'a/2'\n"
+    await expect(run({ language: 'ts', file: 'none', line: 1, code })).rejects.toThrow('a/1')
+  })
+
+  it('takes from the prelude what a block uses and does not declare, and what that needs', () => {
+    const code = "import { a } from 'x'\nconst b = 1\na(b, d)\n"
+    const given = "import { a, b, c as __c } from 'y'\nconst b = 2\nconst d = __c()\nconst e = 3\n"
+    const module = moduleOf({ language: 'ts', file: 'none', line: 1, code }, given)
+    expect(module.split('\n').slice(0, 2)).toEqual(["import { c as __c } from 'y'", 'const d = __c()'])
+    expect(module).not.toContain('const e')
   })
 })
