@@ -38,6 +38,7 @@ export const tables = `
   CREATE TABLE products (
     id int PRIMARY KEY GENERATED ALWAYS AS IDENTITY, category text NOT NULL, name text NOT NULL, price int NOT NULL);
   INSERT INTO products (category, name, price) VALUES ('drinks', 'tea', 4), ('drinks', 'coffee', 6), ('food', 'bread', 3);
+  CREATE TABLE commits (id int PRIMARY KEY GENERATED ALWAYS AS IDENTITY, day date, branch text, message text);
   CREATE TABLE listen_for (id serial PRIMARY KEY, name text UNIQUE, script_name text);
   INSERT INTO listen_for (name) VALUES ('date_updated');
   CREATE TABLE cache_clearing_dates (id serial PRIMARY KEY, date_to_clear date, date_added timestamptz DEFAULT now());
