@@ -68,6 +68,8 @@ export class PageCache implements EvictionTarget {
   readonly #events = new CacheEmitter()
   readonly #closing = new AbortController()
   #canPeek: boolean
+  /** The store has answered without a promise before. */
+  #isPrompt = false
 
   constructor(options: CacheOptions) {
     checkStore(options?.store)
@@ -245,8 +247,12 @@ export class PageCache implements EvictionTarget {
     if (!this.#canPeek || this.#closing.signal.aborted) return undefined
     try {
       const page = this.#store.get(key)
-      if (!(page instanceof Promise)) return page?.expiresAtMs === undefined ? page : undefined
-      this.#canPeek = false
+      if (!(page instanceof Promise)) {
+        this.#isPrompt = true
+        return page?.expiresAtMs === undefined ? page : undefined
+      }
+      // A store that never answers at once is not asked twice; one that has a large page now and then is.
+      this.#canPeek = this.#isPrompt
       page.catch(() => undefined)
     } catch {
       // The long way meets the same fault, and reports it.

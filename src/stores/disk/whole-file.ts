@@ -10,7 +10,7 @@ export function readAll(
   fd: number,
   size: number,
   from = 0,
-  bytes = Buffer.allocUnsafeSlow(Math.max(size - from, 0)),
+  bytes: Buffer = Buffer.allocUnsafeSlow(Math.max(size - from, 0)),
 ): Buffer {
   let filled = 0
   while (filled < bytes.length) {
