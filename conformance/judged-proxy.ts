@@ -1,9 +1,13 @@
-/** What is judged: a proxy made with pagekeep, in front of the suite's own server, pages in memory. */
+/** What is judged: a proxy made with pagekeep, in front of the suite's own server; pages in memory, or on disk. */
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createProxy } from '../src/http/index.js'
 import { createCache } from '../src/index.js'
+import { DiskStore } from '../src/stores/disk/index.js'
 import { MemoryStore } from '../src/stores/memory.js'
 
 export interface JudgedProxy {
@@ -11,8 +15,9 @@ export interface JudgedProxy {
   close(): Promise<void>
 }
 
-export async function startProxy(origin: string): Promise<JudgedProxy> {
-  const cache = createCache({ store: new MemoryStore() })
+export async function startProxy(origin: string, isOnDisk: boolean): Promise<JudgedProxy> {
+  const directory = isOnDisk ? mkdtempSync(join(tmpdir(), 'pagekeep-conformance-')) : undefined
+  const cache = createCache({ store: directory === undefined ? new MemoryStore() : new DiskStore({ directory }) })
   cache.on('error', (error) => process.stderr.write(`${error.code}: ${error.message}\n`))
   const proxy = createProxy({
     cache,
@@ -33,6 +38,7 @@ export async function startProxy(origin: string): Promise<JudgedProxy> {
       server.close()
       await once(server, 'close')
       await cache.close()
+      if (directory !== undefined) rmSync(directory, { recursive: true })
     },
   }
 }

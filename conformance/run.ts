@@ -2,7 +2,7 @@
  * The outside judge: `npm run conformance`.
  *
  * Compares each test's verdict with the one in results.json and fails on a regression, or when a test that has not
- * passed has no reason in reasons.md. `-- --update` writes results.json; `-- <id>` runs one test.
+ * passed has no reason in reasons.md. `-- --update` writes results.json; `-- <id>` runs one test; `-- --disk` judges with pages on disk.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { startProxy } from './judged-proxy.js'
@@ -15,7 +15,7 @@ const isGood = ({ verdict }: Result) => verdict === 'pass' || verdict === 'yes'
 const args = process.argv.slice(2)
 const only = args.find((arg) => !arg.startsWith('--'))
 const suite = await loadSuite(only)
-const proxy = await startProxy(suite.origin)
+const proxy = await startProxy(suite.origin, args.includes('--disk'))
 const results = judge(suite.suites, await suite.run(proxy.url))
 await proxy.close()
 await suite.close()

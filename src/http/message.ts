@@ -30,6 +30,8 @@ export interface OriginResponse {
 export interface OriginCall {
   /** The URL without the query parameters that make no difference. */
   readonly url: string
+  /** The cookies by which pages differ; no others, for they may tell who the visitor is. */
+  readonly cookie: string | undefined
   /** The validators of a kept page past its time: if they still hold, 304 is answer enough. */
   readonly validators: { readonly etag?: string; readonly lastModified?: string }
   /** Tags, times and whether to keep: the render's own say. */

@@ -3,7 +3,7 @@
  * handlers behind it are not called; what they answer otherwise is kept if it may be.
  *
  * While a page is made for others too, handlers see a GET without the visitor's conditions, range and codings, and
- * without the query parameters that make no difference. Fields that middleware set earlier (a request's id,
+ * without the query parameters and cookies that make no difference. Fields that middleware set earlier (a request's id,
  * security headers) are this visitor's: they are sent, and not kept.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -13,7 +13,7 @@ import { CapturedResponse } from './captured-response.js'
 import type { HttpCache } from './http-cache.js'
 import { type OriginCall, type OriginResponse, type PageRequest, type Reply, Unanswered } from './message.js'
 import { fieldsOf, sendNodeReply } from './node-message.js'
-import { conditionsOf, visitorsOwn } from './site-request.js'
+import { fieldsForAll, visitorsOwn } from './site-request.js'
 
 export type Middleware = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void
 
@@ -99,7 +99,7 @@ function askForAll(request: IncomingMessage, call: OriginCall): () => void {
   const { method, url, headers } = request
   const kept = new Map<string, string | string[] | undefined>(visitorsOwn.map((name) => [name, headers[name]]))
   for (const name of visitorsOwn) delete headers[name]
-  for (const [name, value] of conditionsOf(call)) headers[name.toLowerCase()] = value
+  for (const [name, value] of fieldsForAll(call)) headers[name.toLowerCase()] = value
   request.method = 'GET'
   // A router may have cut the path; the query is what may have to change.
   const query = call.url.indexOf('?')

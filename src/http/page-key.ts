@@ -30,7 +30,7 @@ export interface PageKeyOptions {
   /** The cookies that make another page, such as a language. Price: a page for each value. Default: none. */
   readonly cookies?: readonly string[]
   /**
-   * Cookies that make no difference (`_ga`; `_ga*`). Requests with any other cookie pass the cache by, since the
+   * Cookies that make no difference (`_ga`; `_ga*`); the site does not see them either. Requests with any other cookie pass the cache by, since the
    * site may know its sender by it. `'all'` when no page depends on a cookie that is not named. Default: none.
    */
   readonly ignoredCookies?: readonly string[] | 'all'
@@ -45,8 +45,9 @@ export interface PageKey {
   /** The key of the page without query and cookies: what its variants are counted by. */
   readonly page: string
   readonly key: string
-  /** The URL as the site is to see it. */
+  /** The URL and the cookies as the site is to see them: without what makes no difference. */
   readonly url: string
+  readonly cookie: string | undefined
 }
 
 /** The key, or why the request passes the cache by, as a token for Cache-Status. */
@@ -61,9 +62,10 @@ export function readKey(request: PageRequest, options: PageKeyOptions): PageKey 
   const cookies = cookiePart(requestField(request, 'cookie'), options)
   if (cookies === undefined) return 'cookie'
   const named = `${host}${page}`
-  const key = cutKey(`${named}${parameters.part}${cookies}`)
+  const key = cutKey(`${named}${parameters.part}${cookies.part}`)
   if (keyProblem(key) !== undefined) return 'path'
-  return { page: named, key, url: parameters.query === '' ? path : `${path}?${parameters.query}` }
+  const url = parameters.query === '' ? path : `${path}?${parameters.query}`
+  return { page: named, key, url, cookie: cookies.field }
 }
 
 /** The key of a path, or `undefined` for a path that is not kept. */
@@ -125,7 +127,10 @@ function queryPart(query: string | undefined, options: PageKeyOptions): { part: 
   return { part: part === '' ? '' : `@${part}`, query: pairs.map(([, , raw]) => raw).join('&') }
 }
 
-function cookiePart(field: string | undefined, options: PageKeyOptions): string | undefined {
+function cookiePart(
+  field: string | undefined,
+  options: PageKeyOptions,
+): { part: string; field: string | undefined } | undefined {
   const values = new Map<string, string>()
   for (const member of (field ?? '').split(';')) {
     const [name = '', value = ''] = cutOnce(member.trim(), '=')
@@ -133,8 +138,9 @@ function cookiePart(field: string | undefined, options: PageKeyOptions): string 
     if (options.cookies?.includes(name)) values.set(name, values.get(name) ?? value)
     else if (options.ignoredCookies !== 'all' && !isNamed(name, options.ignoredCookies ?? [])) return undefined
   }
-  const parts = [...values].sort().map(([name, value]) => `@cookie.${encodePart(name)}=${encodePart(value)}`)
-  return parts.join('')
+  const sorted = [...values].sort()
+  const part = sorted.map(([name, value]) => `@cookie.${encodePart(name)}=${encodePart(value)}`).join('')
+  return { part, field: sorted.map(([name, value]) => `${name}=${value}`).join('; ') || undefined }
 }
 
 function isNamed(name: string, names: readonly string[]): boolean {

@@ -2,14 +2,16 @@
  * A reverse proxy that keeps pages: the site is another server, and its own words (RFC 9111, RFC 9213) decide what is
  * kept. Useful by itself in front of a site that is not written in JavaScript.
  *
- * Requests that pass the cache by are handed on as they came, bodies included. Answers longer than `maxBodyBytes` are
+ * Requests that pass the cache by are handed on as they came, bodies included, with `X-Forwarded-For`. Answers longer than `maxBodyBytes` are
  * streamed to who asked, and not kept.
  */
 import { Agent, type ClientRequest, type IncomingMessage, request as requestHttp, type ServerResponse } from 'node:http'
 import { request as requestHttps, Agent as TlsAgent } from 'node:https'
+import { pipeline } from 'node:stream'
 import { HttpCache, type HttpCacheOptions } from './http-cache.js'
 import { endToEnd, type Field, type Fields, fieldOf, type OriginCall, type OriginResponse, without } from './message.js'
 import { grouped, pairsOf, readNodeRequest, sendNodeReply } from './node-message.js'
+import { fieldsForAll, visitorsOwn } from './site-request.js'
 
 export interface ProxyOptions extends Omit<HttpCacheOptions, 'plain'> {
   /** The site: `http://127.0.0.1:8080`. A path in it is ignored. */
@@ -30,19 +32,7 @@ export interface Proxy {
 }
 
 /** Fields of the visitor's that would make the answer one for this visitor only. */
-const personal = new Set([
-  'if-none-match',
-  'if-modified-since',
-  'if-match',
-  'if-unmodified-since',
-  'if-range',
-  'range',
-  'accept-encoding',
-  'cache-control',
-  'pragma',
-  'content-length',
-  'expect',
-])
+const personal = new Set([...visitorsOwn, 'cache-control', 'pragma', 'content-length', 'expect'])
 
 /**
  * Makes the proxy. Unless told otherwise it obeys `stale-while-revalidate` and `stale-if-error`, uses heuristic
@@ -67,7 +57,9 @@ export function createProxy(options: ProxyOptions): Proxy {
   })
   const agent = site.isSecure ? new TlsAgent({ keepAlive: true }) : new Agent({ keepAlive: true })
   const ask = (method: string, url: string, fields: Fields): ClientRequest => {
-    const named = host === 'keep' ? fields : [...without(fields, new Set(['host'])), ['Host', site.host] as const]
+    // RFC 9110, 7.6.3.
+    const via = [...fields, ['Via', `1.1 ${pages.settings.name}`] as const]
+    const named = host === 'keep' ? via : [...without(via, new Set(['host'])), ['Host', site.host] as const]
     const send = site.isSecure ? requestHttps : requestHttp
     return send({
       host: site.hostname,
@@ -83,21 +75,20 @@ export function createProxy(options: ProxyOptions): Proxy {
   const fetchPage = async (
     request: IncomingMessage,
     response: ServerResponse,
-    { url, validators }: OriginCall,
+    call: OriginCall,
   ): Promise<OriginResponse | 'passed'> => {
     const fields: Field[] = without(endToEnd(pairsOf(request.rawHeaders)), personal)
     const { targets, name } = pages.settings
     if (targets.includes('Surrogate-Control')) fields.push(['Surrogate-Capability', `${name}="Surrogate/1.0"`])
-    if (validators.etag !== undefined) fields.push(['If-None-Match', validators.etag])
-    if (validators.lastModified !== undefined) fields.push(['If-Modified-Since', validators.lastModified])
-    const outgoing = ask('GET', url, fields)
+    fields.push(...fieldsForAll(call))
+    const outgoing = ask('GET', call.url, fields)
     passInterim(outgoing, response)
     const answer = await send(outgoing)
     const collected = await collect(answer, pages.settings.maxBodyBytes)
     if (collected.isWhole) return { ...headOf(answer), body: collected.bytes }
     writeHead(response, headOf(answer), `${pages.settings.name}; fwd=uri-miss; stored=?0; detail=long`)
     response.write(collected.bytes)
-    answer.pipe(response)
+    pipeline(answer, response, ignored)
     return 'passed'
   }
 
@@ -106,13 +97,14 @@ export function createProxy(options: ProxyOptions): Proxy {
     const reply = await pages.respond(page, (call) => fetchPage(request, response, call))
     if (reply.kind === 'passed') return
     if (reply.kind === 'page') return sendNodeReply(response, reply)
-    const outgoing = ask(page.method, page.url, endToEnd(pairsOf(request.rawHeaders)))
+    const outgoing = ask(page.method, page.url, forwarded(request))
+    response.on('close', () => response.writableFinished || outgoing.destroy())
     passInterim(outgoing, response)
     const answer = await send(outgoing, request)
     const head = headOf(answer)
     await reply.afterwards?.(head.status, head.headers).catch((thrown) => onError?.(thrown))
     writeHead(response, head, reply.cacheStatus)
-    answer.pipe(response)
+    pipeline(answer, response, ignored)
   }
 
   return {
@@ -126,6 +118,18 @@ export function createProxy(options: ProxyOptions): Proxy {
   }
 }
 
+/** The fields of a request for this visitor, with the visitor's address. */
+function forwarded(request: IncomingMessage): Field[] {
+  const fields = endToEnd(pairsOf(request.rawHeaders))
+  const before = fieldOf(fields, 'x-forwarded-for')
+  const address = request.socket.remoteAddress ?? 'unknown'
+  const chain = before === undefined ? address : `${before}, ${address}`
+  return [...without(fields, new Set(['x-forwarded-for'])), ['X-Forwarded-For', chain]]
+}
+
+/** What breaks off is closed on both sides; there is nobody left to tell. */
+const ignored = () => undefined
+
 /** Sends a request, with the visitor's body if there is one, and resolves with the head of the answer. */
 function send(outgoing: ClientRequest, body?: IncomingMessage): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
@@ -133,7 +137,7 @@ function send(outgoing: ClientRequest, body?: IncomingMessage): Promise<Incoming
     outgoing.on('error', reject)
     outgoing.on('timeout', () => outgoing.destroy(new OriginTimeout()))
     if (body === undefined) outgoing.end()
-    else body.pipe(outgoing)
+    else pipeline(body, outgoing, ignored)
   })
 }
 

@@ -80,7 +80,7 @@ export class Trip {
     this.#hadExpired = old !== undefined
     let answered: OriginResponse | 'passed'
     try {
-      answered = await origin({ url: key.url, validators: old === undefined ? {} : validatorsOf(old.page), context })
+      answered = await origin({ ...this.#whatToAsk(old), context })
     } catch (thrown) {
       this.#isOver = true
       if (old !== undefined && this.#mayStandIn(old)) return this.#standIn(context, old, undefined)
@@ -159,6 +159,11 @@ export class Trip {
     const metadata = encodeStored(page)
     context.describe(metadata)
     return this.#remember(body, metadata, askedAtMs)
+  }
+
+  #whatToAsk(old: ExpiredPage | undefined) {
+    const { url, cookie } = this.#parts.key
+    return { url, cookie, validators: old === undefined ? {} : validatorsOf(old.page) }
   }
 
   /** Whether `old` may be shown although the site has failed. */

@@ -5,7 +5,7 @@
 import type { RenderContext } from '../core/render-context.js'
 import type { HttpCache } from './http-cache.js'
 import type { Field, OriginCall, OriginResponse, PageRequest, Reply } from './message.js'
-import { conditionsOf, visitorsOwn } from './site-request.js'
+import { fieldsForAll, visitorsOwn } from './site-request.js'
 
 /** `context` says what the page depends on; it is not there while a request passes the cache by. */
 export type WebHandler = (request: Request, context?: RenderContext) => Response | Promise<Response>
@@ -82,7 +82,7 @@ function readWebRequest(request: Request): PageRequest {
 function askForAll(request: Request, call: OriginCall): Request {
   const headers = new Headers(request.headers)
   for (const name of visitorsOwn) headers.delete(name)
-  for (const [name, value] of conditionsOf(call)) headers.set(name, value)
+  for (const [name, value] of fieldsForAll(call)) headers.set(name, value)
   return new Request(new URL(call.url, request.url), { method: 'GET', headers, redirect: 'manual' })
 }
 

@@ -212,6 +212,17 @@ describe.each(all)('%s', (name, start) => {
     expect(store.size).toBe(0)
   })
 
+  it('shows its handlers no cookie that makes no difference while a page is made for all', async () => {
+    const { url, seen, store } = await start(({ headers }) => ({ body: String(headers.cookie) }), {
+      cookies: ['lang'],
+      ignoredCookies: ['_ga*'],
+    })
+    const headers = { cookie: '_ga=visitor; lang=de' }
+    expect((await get(`${url}/`, { headers })).body).toBe('lang=de')
+    expect((await get(`${url}/`, { headers: { cookie: 'lang=de; _ga=other' } })).body).toBe('lang=de')
+    expect([seen.length, store.size]).toEqual([1, 1])
+  })
+
   it('evicts by what its handlers say a page depends on', async () => {
     const { url, cache, store } = await start(() => ({ tag: 'port:1', body: 'x' }))
     await get(`${url}/`)

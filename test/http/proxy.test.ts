@@ -87,7 +87,12 @@ describe('createProxy()', () => {
       body: '/form?x=1 the body',
       headers: { 'x-method': 'PUT', 'cache-status': 'pagekeep; fwd=method' },
     })
-    expect(asked[0]?.headers).toMatchObject({ 'x-own': '1', host: 'site.example' })
+    expect(asked[0]?.headers).toMatchObject({
+      'x-own': '1',
+      host: 'site.example',
+      via: '1.1 pagekeep',
+      'x-forwarded-for': '127.0.0.1',
+    })
   })
 
   it('sends the site’s own host when told to', async () => {
