@@ -1,0 +1,105 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import path from 'node:path'
+import { createMiddleware, HttpCache } from 'pagekeep/http'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Counter, pageOf, versionOf } from './counter.js'
+import type { NginxServer } from './nginx-server.js'
+import { Site } from './site.js'
+
+const key = 'news/index.html'
+const url = '/news/'
+const clients = 8
+
+let site: Site
+let data: Counter
+let evicted: Counter
+let stopFlipping: () => Promise<void>
+
+beforeAll(async () => {
+  const handle = (
+    _request: unknown,
+    response: { setHeader(name: string, value: string): void; end(text: string): void },
+  ) => {
+    response.setHeader('Content-Type', 'text/html; charset=utf-8')
+    response.end(pageOf(data.value))
+  }
+  site = new Site((request, response) => pages(request, response, () => handle(request, response)))
+  const pages = createMiddleware(new HttpCache({ cache: site.cache, hosts: 'any', plain: true }))
+  const files = ['data', 'evicted'].map((name) => path.join(site.parent, name))
+  data = new Counter(files[0] ?? '')
+  evicted = new Counter(files[1] ?? '')
+  const program = path.join(import.meta.dirname, 'flipper-process.ts')
+  const flipper = fork(program, [site.directory, ...files, key], { execArgv: ['--import', 'tsx'] })
+  const ended = once(flipper, 'exit')
+  stopFlipping = async () => {
+    if (flipper.connected) flipper.disconnect()
+    await ended
+  }
+  await once(flipper, 'message')
+})
+afterAll(async () => {
+  await stopFlipping()
+  await site.close()
+  data.close()
+  evicted.close()
+})
+
+interface Tally {
+  requests: number
+  files: number
+  statuses: Set<number>
+  torn: number
+  old: number
+}
+
+/** Asks for the page on several connections until `isEnough`, and counts what must not be. */
+async function hammer(nginx: NginxServer, isEnough: (tally: Tally) => boolean): Promise<Tally> {
+  const tally: Tally = { requests: 0, files: 0, statuses: new Set(), torn: 0, old: 0 }
+  const client = async () => {
+    while (!isEnough(tally)) {
+      const atLeast = evicted.value
+      const { status, body, isFile } = await site.get(nginx, url)
+      const version = versionOf(body)
+      tally.requests++
+      tally.statuses.add(status)
+      if (isFile) tally.files++
+      if (status !== 200) continue
+      if (version === undefined) tally.torn++
+      else if (version < atLeast) tally.old++
+    }
+  }
+  await Promise.all(Array.from({ length: clients }, client))
+  return tally
+}
+
+describe('a page that is evicted and rendered all the time, sent by nginx', () => {
+  it('is always there, whole, and never older than an eviction that had completed', async () => {
+    const nginx = await site.nginx()
+    const before = evicted.value
+    const tally = await hammer(nginx, ({ requests, files }) => requests >= 3000 && files >= 300)
+    expect(tally).toMatchObject({ statuses: new Set([200]), torn: 0, old: 0 })
+    // Both ways were taken, and the page did change meanwhile.
+    expect(tally.files).toBeLessThan(tally.requests)
+    expect(evicted.value - before).toBeGreaterThan(20)
+  })
+
+  it('is now and then a 404 with try_files, which looks first and opens then', async () => {
+    const recipe = 'error_page 403 404 418 = @app;'
+    const careless = await site.nginx({
+      changes: [[recipe, 'error_page 418 = @app;\n      try_files $pagekeep_page @app;']],
+    })
+    const deadline = performance.now() + 40_000
+    const tally = await hammer(careless, ({ statuses }) => statuses.has(404) || performance.now() > deadline)
+    expect(tally.statuses).toContain(404)
+  })
+
+  it('is old after its eviction with open_file_cache', async () => {
+    const careless = await site.nginx({
+      changes: [['open_file_cache off;', 'open_file_cache max=10; open_file_cache_valid 1h;']],
+    })
+    const deadline = performance.now() + 40_000
+    const tally = await hammer(careless, ({ old }) => old > 0 || performance.now() > deadline)
+    expect(tally.old).toBeGreaterThan(0)
+  })
+})

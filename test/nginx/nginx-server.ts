@@ -1,0 +1,97 @@
+/**
+ * A real nginx on a free loopback port, with the configuration of `examples/nginx/` in which only what is marked
+ * "yours" is changed, and temporary files of its own. It needs no privilege.
+ */
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { freePort } from '../support/free-port.js'
+
+const recipe = readFileSync(path.resolve(import.meta.dirname, '../../examples/nginx/nginx.conf'), 'utf8')
+
+export interface NginxOptions {
+  /** The document root, as nginx is told it. */
+  readonly root: string
+  /** The port of the application. */
+  readonly application: number
+  /** Parts of the configuration to replace, each of which must occur: for negative controls. */
+  readonly changes?: readonly (readonly [from: string, to: string])[]
+}
+
+export interface NginxServer {
+  readonly port: number
+  /** Its error log so far. */
+  errors(): string
+  stop(): Promise<void>
+}
+
+export const host = 'www.example.org'
+/** In place of the root of the recipe: always the cache directory. */
+export const recipeRoot = '/run/my-site/$pagekeep_second'
+
+/** Resolves when it answers. Fails where there is no nginx. */
+export async function startNginx(options: NginxOptions): Promise<NginxServer> {
+  if (spawnSync('nginx', ['-v']).error !== undefined) {
+    throw new Error('There is no nginx, which this test is about. Install the Debian package "nginx-light".')
+  }
+  const home = mkdtempSync(path.join(tmpdir(), 'pagekeep-nginx-'))
+  chmodSync(home, 0o755)
+  const port = await freePort()
+  const config = path.join(home, 'nginx.conf')
+  const errorLog = path.join(home, 'error.log')
+  mkdirSync(path.join(home, 'temp'))
+  writeFileSync(config, configOf(home, port, options))
+  const child = spawn('nginx', ['-p', home, '-c', config, '-e', errorLog], { stdio: ['ignore', 'ignore', 'inherit'] })
+  const ended = once(child, 'exit')
+  const errors = () => readFileSync(errorLog, 'utf8')
+  const stop = async () => {
+    child.kill('SIGTERM')
+    await ended
+    rmSync(home, { recursive: true, force: true })
+  }
+  const deadline = performance.now() + 30_000
+  while (!(await answers(port))) {
+    if (child.exitCode === null && performance.now() < deadline) await setTimeout(20)
+    else {
+      const said = errors()
+      await stop()
+      throw new Error(`nginx did not start:\n${said}`)
+    }
+  }
+  return { port, errors, stop }
+}
+
+function configOf(home: string, port: number, { root, application, changes = [] }: NginxOptions): string {
+  const kinds = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+  const temporary = kinds.map((kind) => `  ${kind}_temp_path ${home}/temp/${kind};\n`).join('')
+  const yours: [string, string][] = [
+    ...changes.map(([from, to]): [string, string] => [from, to]),
+    ['listen 8080 default_server;', `listen 127.0.0.1:${port} default_server;`],
+    ['listen 8080;', `listen 127.0.0.1:${port};`],
+    ['server 127.0.0.1:3000;', `server 127.0.0.1:${application};`],
+    [`root ${recipeRoot};`, `root ${root};`],
+    ['worker_processes auto;', 'worker_processes 2;'],
+    ['http {\n', `http {\n  access_log off;\n${temporary}`],
+  ]
+  let text = recipe
+  for (const [from, to] of yours) {
+    if (!text.includes(from)) throw new Error(`Expected "${from}" in the recipe`)
+    text = text.replace(from, () => to)
+  }
+  // Started by root, its workers would be of a user who may not enter a directory of the test's.
+  const user = process.getuid?.() === 0 ? 'user root;\n' : ''
+  return `${user}daemon off;\npid ${home}/nginx.pid;\nerror_log ${home}/error.log warn;\n${text}`
+}
+
+async function answers(port: number): Promise<boolean> {
+  try {
+    // Another host than its own: it hangs up, so nobody is asked.
+    await fetch(`http://127.0.0.1:${port}/`)
+    return true
+  } catch (thrown) {
+    return (thrown as { cause?: { code?: string } }).cause?.code !== 'ECONNREFUSED'
+  }
+}
