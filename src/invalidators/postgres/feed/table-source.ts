@@ -28,6 +28,7 @@ const identitySql = ({ of }: SchemaName) => `
 
 // The names of columns that are cast are changed: ORDER BY would take the text, in which 100 comes before 96.
 // The locks on the partitions are taken before the snapshot: one that is emptied meanwhile is seen wholly or not at all.
+// One condition says where the index is entered: beside a second one, such as "xid >= xmin", it is read from its start.
 const readSql = ({ of }: SchemaName, isNew: string) => `
   SELECT pg_current_snapshot()::text AS snapshot, statement_timestamp()::text AS asked_at,
          pg_is_in_recovery()::text AS is_standby,
@@ -38,11 +39,12 @@ const readSql = ({ of }: SchemaName, isNew: string) => `
     FROM ${of('feed_state')} AS st
     LEFT JOIN LATERAL (
       SELECT f.* FROM ${of('feed')} AS f
-       WHERE ${isNew} AND (f.xid, f.id) > ($2::xid8, $3::bigint)
-       ORDER BY f.xid, f.id LIMIT $4::int) AS q ON true
+       WHERE (f.xid, f.id) > ($1::xid8, $2::bigint) AND ${isNew}
+       ORDER BY f.xid, f.id LIMIT $3::int) AS q ON true
    ORDER BY q.xid, q.id`
 
-const beforeAll: PageStart = { xid: '0', id: '-1' }
+/** Where the first page begins: with the rows of the transaction `xmin`. */
+const before = (xmin: bigint | number): PageStart => ({ xid: String(xmin), id: '-1' })
 
 abstract class TableSource implements FeedSource {
   abstract readonly kind: FeedIdentity['source']
@@ -75,8 +77,14 @@ abstract class TableSource implements FeedSource {
   abstract end(connection: Connection): Promise<Cursor>
   abstract read(connection: Connection, cursor: Cursor, limit: number, after?: PageStart): Promise<FeedPage>
 
-  protected async page(connection: Connection, from: string, limit: number, after: PageStart): Promise<FeedPage> {
-    const found = await connection.query(this.#read, [from, after.xid, after.id, limit]).catch((thrown: unknown) => {
+  /** `more`: the values of `isNew`. */
+  protected async page(
+    connection: Connection,
+    limit: number,
+    { xid, id }: PageStart,
+    ...more: string[]
+  ): Promise<FeedPage> {
+    const found = await connection.query(this.#read, [xid, id, limit, ...more]).catch((thrown: unknown) => {
       throw noFeed(thrown, this.schema)
     })
     const [first] = found
@@ -107,16 +115,16 @@ export class SnapshotSource extends TableSource {
   readonly kind = 'primary'
 
   constructor(schema: SchemaName) {
-    super(schema, 'f.xid >= pg_snapshot_xmin($1::pg_snapshot) AND NOT pg_visible_in_snapshot(f.xid, $1::pg_snapshot)')
+    super(schema, 'NOT pg_visible_in_snapshot(f.xid, $4::pg_snapshot)')
   }
 
   async end(connection: Connection): Promise<Cursor> {
-    const { cursor } = await this.page(connection, '1:1:', 0, beforeAll)
+    const { cursor } = await this.page(connection, 0, before(0), '1:1:')
     return cursor
   }
 
-  read(connection: Connection, cursor: Cursor, limit: number, after = beforeAll): Promise<FeedPage> {
-    return this.page(connection, cursor.snapshot, limit, after)
+  read(connection: Connection, cursor: Cursor, limit: number, after?: PageStart): Promise<FeedPage> {
+    return this.page(connection, limit, after ?? before(parseSnapshot(cursor.snapshot).xmin), cursor.snapshot)
   }
 }
 
@@ -129,21 +137,21 @@ export class XminSource extends TableSource {
   readonly #seen = new Map<string, bigint>()
 
   constructor(schema: SchemaName) {
-    super(schema, 'f.xid >= $1::xid8')
+    super(schema, 'true')
   }
 
   async end(connection: Connection): Promise<Cursor> {
     const lsn = await replayed(connection)
-    const { cursor } = await this.page(connection, '0', 0, beforeAll)
+    const { cursor } = await this.page(connection, 0, before(0))
     return { ...cursor, lsn }
   }
 
-  async read(connection: Connection, cursor: Cursor, limit: number, after = beforeAll): Promise<FeedPage> {
+  async read(connection: Connection, cursor: Cursor, limit: number, after?: PageStart): Promise<FeedPage> {
     const { xmin } = parseSnapshot(cursor.snapshot)
-    if (after === beforeAll) this.#forgetBefore(xmin)
+    if (after === undefined) this.#forgetBefore(xmin)
     // A commit is visible before the position moves past it: read before the snapshot, it is not beyond it.
     const lsn = await replayed(connection)
-    const page = await this.page(connection, String(xmin), limit, after)
+    const page = await this.page(connection, limit, after ?? before(xmin))
     const rows = page.rows.filter(({ xid, id }) => !this.#seen.has(`${xid}.${id}`))
     for (const { xid, id } of rows) this.#seen.set(`${xid}.${id}`, BigInt(xid))
     return { ...page, rows, cursor: { ...page.cursor, lsn } }
