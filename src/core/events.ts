@@ -12,6 +12,18 @@ export interface CacheEvents {
   miss: { readonly key: string }
   /** After a miss: the page that was evicted is shown meanwhile, as `showEvictedMs` allows. */
   shownEvicted: { readonly key: string; readonly evictedMsAgo: number }
+  /** A render begins; `id` is the same when it ends, and another for each. */
+  renderBegan: { readonly key: string; readonly id: number }
+  /**
+   * A render and the keeping of its page have ended, after `tookMs` milliseconds. `unkept`: doomed, or not to be kept;
+   * `failed`: it threw, or made no page.
+   */
+  renderEnded: {
+    readonly key: string
+    readonly id: number
+    readonly tookMs: number
+    readonly outcome: 'kept' | 'unkept' | 'failed'
+  }
   /** A rendered page was kept. Times in milliseconds. */
   kept: { readonly key: string; readonly renderMs: number; readonly tags: readonly string[] }
   /**

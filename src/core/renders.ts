@@ -4,7 +4,7 @@
  */
 import type { Clock } from './clock.js'
 import { PagekeepError } from './errors.js'
-import type { CacheEmitter } from './events.js'
+import type { CacheEmitter, CacheEvents } from './events.js'
 import type { Flight, Landing } from './flight.js'
 import { expiryOf, type FreshnessOptions } from './freshness.js'
 import type { GuardedStore } from './guarded-store.js'
@@ -35,6 +35,7 @@ export interface Request {
 export class Renders {
   readonly #parts: RendersParts
   readonly #nested: NestedRenders
+  #renders = 0
 
   constructor(parts: RendersParts, nested: NestedRenders) {
     this.#parts = parts
@@ -42,7 +43,31 @@ export class Renders {
   }
 
   /** For what cannot be kept at all. */
-  async withoutKeeping(request: Request, flight?: Flight): Promise<Landing> {
+  withoutKeeping(request: Request, flight?: Flight): Promise<Landing> {
+    return this.#told(request.key, () => this.#withoutKeeping(request, flight))
+  }
+
+  andKeep(fill: Fill, request: Request, flight: Flight): Promise<Landing> {
+    return this.#told(request.key, () => this.#andKeep(fill, request, flight))
+  }
+
+  /** Tells when a render begins and what became of it. */
+  async #told(key: string, rendering: () => Promise<Landing>): Promise<Landing> {
+    const { clock, events } = this.#parts
+    const id = ++this.#renders
+    const beganAtMs = clock.now()
+    let outcome: CacheEvents['renderEnded']['outcome'] = 'failed'
+    events.emit('renderBegan', { key, id })
+    try {
+      const landing = await rendering()
+      outcome = landing.source === 'kept' ? 'kept' : 'unkept'
+      return landing
+    } finally {
+      events.emit('renderEnded', { key, id, tookMs: clock.now() - beganAtMs, outcome })
+    }
+  }
+
+  async #withoutKeeping(request: Request, flight: Flight | undefined): Promise<Landing> {
     const { clock, random } = this.#parts
     const renderBeganAtMs = clock.now()
     const { context, run } = this.#prepare(request, flight)
@@ -50,7 +75,7 @@ export class Renders {
     return { body, source: 'unkept', renderBeganAtMs, ...about(context, request.options, renderBeganAtMs, random) }
   }
 
-  async andKeep(fill: Fill, request: Request, flight: Flight): Promise<Landing> {
+  async #andKeep(fill: Fill, request: Request, flight: Flight): Promise<Landing> {
     const { store, clock, closing, random } = this.#parts
     const { key, options } = request
     const renderBeganAtMs = clock.now()

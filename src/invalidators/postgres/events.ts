@@ -4,6 +4,7 @@
  */
 import { EventEmitter } from 'node:events'
 import { type PagekeepError, reasonOf } from '../../core/errors.js'
+import type { EvictionReport } from '../../core/eviction-report.js'
 import { type Logger, silentLogger } from '../../core/invalidator.js'
 import type { EmptiedReason } from './feed/cursor-keeper.js'
 
@@ -16,12 +17,16 @@ export interface InvalidatorEvents {
   standingBy: { readonly pid: string }
   /**
    * Selectors were evicted. `why`: by rows of a queue, by a NOTIFY without a queue, or a second time; by rows of
-   * the feed, on trying again, or because the store was emptied.
+   * the feed, on trying again, or because the store was emptied. `rules` had a part in it, where that is known: each
+   * is named by its table, or by its channel where it has none. `report` is what the target answered: the very
+   * object of a cache's own `evicted` event.
    */
   evicted: {
     readonly why: 'queue' | 'notify' | 'second-look' | 'feed' | 'retry' | 'emptied'
     readonly selectors: readonly string[]
     readonly removed: number
+    readonly rules: readonly string[]
+    readonly report: EvictionReport
   }
   /** Everything was evicted, since what was remembered of the feed could not be believed. `message` says it in words. */
   emptied: { readonly reason: EmptiedReason; readonly message: string }

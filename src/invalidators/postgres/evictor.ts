@@ -16,12 +16,17 @@ export class Evictor {
   }
 
   /** Resolves when all of it is evicted; else rejects with `evict-failed`. */
-  async evict(selectors: SelectorSet, why: InvalidatorEvents['evicted']['why']): Promise<void> {
+  async evict(
+    selectors: SelectorSet,
+    why: InvalidatorEvents['evicted']['why'],
+    rules: readonly string[] = [],
+  ): Promise<void> {
     if (selectors.size === 0) return
     try {
-      const { removed } = await this.#target.evict(selectors.toInputs())
+      const report = await this.#target.evict(selectors.toInputs())
+      const { removed } = report
       this.removed += removed
-      this.#emitter.emit('evicted', { why, selectors: selectors.toTexts(), removed })
+      this.#emitter.emit('evicted', { why, selectors: selectors.toTexts(), removed, rules, report })
     } catch (thrown) {
       if (isPagekeepError(thrown)) throw thrown
       throw new PagekeepError('evict-failed', `The eviction failed: ${reasonOf(thrown)}. It is tried again.`, {

@@ -44,7 +44,7 @@ export class Notice implements Duty {
     this.#beganAtMs = this.#clock.now()
     this.#dueAtMs = never
     try {
-      await this.#evictor.evict(this.rule.selectorsOf({}), 'notify')
+      await this.#evictor.evict(this.rule.selectorsOf({}), 'notify', [this.rule.channel])
       this.#failures = 0
     } catch (thrown) {
       this.#failures++

@@ -43,15 +43,26 @@ export class Work {
     const state = target.state ?? volatileState()
     const evictor = new Evictor(target, emitter)
     const secondLook = new SecondLook({ state, evictor, emitter, clock })
-    const evict: QueueDrainEvict = async (selectors) => {
-      await evictor.evict(selectors, 'queue')
-      if (parts.looksTwice) await secondLook.remember(selectors)
-    }
+    const evictFor =
+      (name: string): QueueDrainEvict =>
+      async (selectors) => {
+        await evictor.evict(selectors, 'queue', [name])
+        if (parts.looksTwice) await secondLook.remember(selectors)
+      }
     this.drains = rules.flatMap((rule) => {
       const { queue } = rule
       return queue === undefined
         ? []
-        : [new QueueDrain({ ...options, rule, queue, emitter, consume: parts.consume, evict })]
+        : [
+            new QueueDrain({
+              ...options,
+              rule,
+              queue,
+              emitter,
+              consume: parts.consume,
+              evict: evictFor(queue.table.written),
+            }),
+          ]
     })
     this.notices = rules.flatMap((rule) =>
       rule.queue === undefined ? [new Notice(rule, evictor, emitter, clock)] : [],

@@ -62,10 +62,11 @@ export class Applier {
   async apply(rows: readonly FeedRow[]): Promise<number> {
     const selectors = this.#selectorsOf(rows)
     const all = [...selectors]
+    const rules = [...new Set(rows.map(({ rule }) => rule))]
     const { sliceSelectors } = this.#options
     for (let at = 0; at < all.length; at += sliceSelectors) {
       if (at > 0) await new Promise((resolve) => setImmediate(resolve))
-      await this.#evict(new SelectorSet(all.slice(at, at + sliceSelectors)), 'feed')
+      await this.#evict(new SelectorSet(all.slice(at, at + sliceSelectors)), 'feed', rules)
     }
     return all.length
   }
@@ -107,23 +108,23 @@ export class Applier {
     return new SelectorSet(['**'])
   }
 
-  async #evict(slice: SelectorSet, why: 'feed' | 'retry'): Promise<void> {
+  async #evict(slice: SelectorSet, why: 'feed' | 'retry', rules: readonly string[]): Promise<void> {
     if (this.#isResting) return this.#owe(slice)
     try {
-      await this.#options.evictor.evict(slice, why)
+      await this.#options.evictor.evict(slice, why, rules)
     } catch (thrown) {
       if (slice.size === 1) this.#failed(slice, thrown)
-      else await this.#oneByOne(slice, why)
+      else await this.#oneByOne(slice, why, rules)
     }
   }
 
-  async #oneByOne(selectors: SelectorSet, why: 'feed' | 'retry'): Promise<void> {
+  async #oneByOne(selectors: SelectorSet, why: 'feed' | 'retry', rules: readonly string[] = []): Promise<void> {
     const left = new SelectorSet(selectors)
     let failures = 0
     for (const selector of selectors) {
       const one = new SelectorSet([selector])
       try {
-        await this.#options.evictor.evict(one, why)
+        await this.#options.evictor.evict(one, why, rules)
         failures = Number.NEGATIVE_INFINITY
       } catch (thrown) {
         failures++
