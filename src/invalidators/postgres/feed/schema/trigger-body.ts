@@ -32,6 +32,7 @@ DECLARE
   written bigint := 0;
   changes integer;
   is_changed boolean;
+  one_name text COLLATE "C";
   ${values.map((value) => `n${value} text COLLATE "C"; o${value} text COLLATE "C";`).join(' ')}
 BEGIN
   ${statements.join('\n  ')}
@@ -54,6 +55,9 @@ function writeChangedSql(schema: SchemaName, rule: FeedRule, event: 'insert' | '
   const each = (text: (index: number) => string, separator = ', ') =>
     rule.columns.map((_, index) => text(index + 1)).join(separator)
   const write = (...sides: readonly string[]) => {
+    const [entry, second] = rule.evicts
+    const [side, other] = sides
+    if (entry && side && !second && !other) return writeNameSql(schema, rule, entry, side)
     const names = sides.flatMap((side) => rule.evicts.map((entry) => `(${oneSql(schema, rule, entry, side)})`))
     return counted(`INSERT INTO ${schema.of('feed')} (rule, selector, tag)
       SELECT DISTINCT ${literal(rule.table.written)}, selector, tag FROM (VALUES ${names.join(', ')}) AS named(selector, tag)
@@ -88,17 +92,36 @@ function writeChangedSql(schema: SchemaName, rule: FeedRule, event: 'insert' | '
   END IF;`
 }
 
+/** One name needs no set at all, which would cost as much as all the rest. */
+function writeNameSql(schema: SchemaName, rule: FeedRule, entry: EvictEntry, side: string): string {
+  const value = variableOf(rule, side)
+  const [column, name, isUsable] =
+    entry.kind === 'route'
+      ? ['selector', routeExpression(schema, entry, value), isUsableSelector('one_name')]
+      : ['tag', tagExpression(entry, value), isUsableTag('one_name')]
+  return `one_name := ${name};
+      IF ${isUsable} THEN
+        ${counted(`INSERT INTO ${schema.of('feed')} (rule, ${column}) VALUES (${literal(rule.table.written)}, one_name);`)}
+      END IF;`
+}
+
 /** What one row names: `selector, tag`. */
 function oneSql(schema: SchemaName, rule: FeedRule, entry: EvictEntry, side: string): string {
-  const value = (column: string) => `${side}${rule.columns.indexOf(column) + 1}`
+  const value = variableOf(rule, side)
   return entry.kind === 'route'
     ? `${routeExpression(schema, entry, value)}, NULL::text`
     : `NULL::text, ${tagExpression(entry, value)}`
 }
 
 /** That a page can have such a key or tag. */
-const usableSql = `(octet_length(selector) <= ${longestSelector}
-      OR (octet_length(tag) BETWEEN 1 AND 500 AND tag !~ ${literal('[\\u0001-\\u001f\\u007f\\\\]')}))`
+const isUsableSelector = (selector: string) => `octet_length(${selector}) <= ${longestSelector}`
+const isUsableTag = (tag: string) =>
+  `(octet_length(${tag}) BETWEEN 1 AND 500 AND ${tag} !~ ${literal('[\\u0001-\\u001f\\u007f\\\\]')})`
+const usableSql = `(${isUsableSelector('selector')}
+      OR ${isUsableTag('tag')})`
+
+/** The variable that holds a column of the row, as it is (`n`) or was (`o`). */
+const variableOf = (rule: FeedRule, side: string) => (column: string) => `${side}${rule.columns.indexOf(column) + 1}`
 
 function columnsSql(rule: FeedRule, of: string, isNamed = true): string {
   return rule.columns
