@@ -23,6 +23,8 @@ export interface Measured {
 export interface RoundOptions {
   readonly rounds: number
   readonly roundMs: number
+  /** After so much time there are no more rounds than `leastRounds`. Default: no limit. */
+  readonly budgetMs?: number
   /** How many calls are under way at a time. Default 1. */
   readonly inFlight?: number
 }
@@ -30,12 +32,15 @@ export interface RoundOptions {
 /** Calls between two looks at the clock: more of them where they take less than that. */
 const leastBatch = 4
 const batchMs = 0.5
+const leastRounds = 3
 
 export async function measure(works: readonly Work[], options: RoundOptions): Promise<Measured[]> {
-  const { rounds, roundMs, inFlight = 1 } = options
+  const { rounds, roundMs, budgetMs = Number.POSITIVE_INFINITY, inFlight = 1 } = options
+  const began = performance.now()
   const speeds = works.map((): number[] => [])
   for (const work of works) await speedOf(work, roundMs / 4, inFlight)
   for (let round = 0; round < rounds; round++) {
+    if (round >= leastRounds && performance.now() - began > budgetMs) break
     for (const [index, work] of works.entries()) speeds[index]?.push(await speedOf(work, roundMs, inFlight))
   }
   for (const work of works) await work.end?.()
