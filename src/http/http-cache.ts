@@ -125,8 +125,9 @@ export class HttpCache {
       if (step >= maxSteps) return this.#pass({ forwarded: 'vary-miss', isStored: false, detail: 'variants' })
       return this.#find(visit, variantKey(key, page, request), step + 1)
     }
-    if (status === 'joined' && page.isOwn)
+    if (status === 'joined' && page.isOwn && !trip.hasMade(answer)) {
       return this.#pass({ forwarded: 'miss', isStored: false, detail: page.refusal })
+    }
     const nowMs = this.settings.clock.now()
     const ageMs = page.ageMs + Math.max(0, nowMs - page.respondedAtMs)
     const isNew = trip.isOver && !page.isStandIn && page.originStatus === undefined && ageMs < 1000

@@ -71,6 +71,11 @@ export class Trip {
     return { ...rest, status: 'rendered', isKept: false, ...(metadata !== undefined && { metadata }) }
   }
 
+  /** Whether `answer` is what the site gave for this request: it may come by way of a refresh that this request began. */
+  hasMade(answer: Answer): boolean {
+    return this.#unkept !== undefined && answer.metadata === this.#unkept.metadata
+  }
+
   readonly render = async (context: RenderContext): Promise<PageBody> => {
     const { settings, origin, request, key } = this.#parts
     const { clock } = settings

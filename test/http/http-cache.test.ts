@@ -311,6 +311,29 @@ describe('a page past its time', () => {
     expect(text(await ask(pages, site))).toBe('2')
   })
 
+  it('that may not be shown is asked for once, and its answer given to nobody else', async () => {
+    const { pages, clock } = setUp({ staleDirectives: true })
+    const [began, ready] = [gate(), gate()]
+    const site: Site = new Site(async () => {
+      const call = site.calls
+      if (call === 1) return page({ headers: [['Cache-Control', 'max-age=2']] })
+      began.open()
+      await ready.promise
+      return page({ headers: [['Set-Cookie', 'a=b']], body: `call ${call}` })
+    })
+    await ask(pages, site)
+    clock.advance(3000)
+    const first = ask(pages, site)
+    await began.promise
+    const second = pages.respond(request(), site.origin)
+    ready.open()
+    expect(text(await first)).toBe('call 2')
+    // Whether it came in time to wait for the first or not.
+    const other = await second
+    if (other.kind === 'page') expect(text(other)).toBe('call 3')
+    else expect([other.kind, site.calls]).toEqual(['pass', 2])
+  })
+
   it('stands in while a new one is fetched, and when none can be had, if both sides allow it', async () => {
     const { pages, clock, cache } = setUp({ staleDirectives: true })
     const headers: [string, string][] = [['Cache-Control', 'max-age=2, stale-while-revalidate=4, stale-if-error=60']]
