@@ -139,6 +139,8 @@ export class Asides {
       const stats = files.lstat(place)
       // Those with a page come with it. One without may be of a page that is just being set aside.
       if (isRecord && stats !== undefined) continue
+      // A directory that somebody made here is nobody's leftover.
+      if (stats?.isDirectory()) continue
       const { record, terms } = this.#readRecord(place, stats)
       if (terms === undefined || isOver(terms) || (record === undefined && !isRecord)) {
         this.#unlink(place)
