@@ -12,6 +12,9 @@ const frontDoors: Record<string, string> = {
   'pagekeep/stores/keyv': 'stores/keyv/index.ts',
   'pagekeep/invalidators/postgres': 'invalidators/postgres/index.ts',
   'pagekeep/http': 'http/index.ts',
+  'pagekeep/config': 'cli/config/define-config.ts',
+  'pagekeep/metrics': 'metrics/index.ts',
+  'pagekeep/dashboard': 'dashboard/index.ts',
   'pagekeep/testing': 'testing/index.ts',
 }
 

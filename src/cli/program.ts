@@ -1,0 +1,113 @@
+/**
+ * The command line: which commands there are, what each takes, where its code lies. Code is loaded when it is run, so
+ * that `--help` and completion cost nothing.
+ */
+import { Command } from 'commander'
+import type { CommonFlags } from './config/settings.js'
+import { variables } from './config/variables.js'
+import { exitCodesHelp } from './exit-codes.js'
+import { Terminal } from './terminal.js'
+import type { Context } from './workplace.js'
+
+interface AllFlags extends CommonFlags {
+  readonly json?: boolean
+  readonly color?: boolean
+}
+
+type Flags = Readonly<Record<string, string | boolean | undefined>>
+
+export interface ProgramParts {
+  readonly version: string
+  readonly signal: AbortSignal
+  /** Told how the command ended. */
+  ended(exitCode: number): void
+}
+
+export function makeProgram({ version, signal, ended }: ProgramParts): Command {
+  const program = new Command('pagekeep')
+    .description('Rendered pages kept as plain files, and kept right by PostgreSQL.')
+    .version(version, '-V, --version', 'say the version')
+    .option('-c, --config <file>', 'the config; default: pagekeep.config.{ts,js,json}, here or above')
+    .option('-d, --database <url>', 'how to connect to PostgreSQL; better in DATABASE_URL, where ps does not show it')
+    .option('-C, --directory <path>', 'where the pages lie')
+    .option('--schema <name>', 'the schema of the feed (default: pagekeep)')
+    .option('--json', 'answer in JSON: one document, or one a line')
+    .option('--no-color', 'no colour; NO_COLOR in the environment says the same')
+    .configureHelp({ showGlobalOptions: true })
+    .showHelpAfterError('(pagekeep --help lists the commands, pagekeep help COMMAND explains one)')
+    .addHelpText('after', `\n${environmentHelp()}\n\n${exitCodesHelp}`)
+    .exitOverride()
+
+  /** Reads what was said, and runs `run` with it. */
+  const act =
+    (run: (context: Context, given: readonly string[], flags: Flags) => Promise<number>) =>
+    async (...all: unknown[]): Promise<void> => {
+      const command = all.at(-1) as Command
+      const flags = command.optsWithGlobals<AllFlags & Flags>()
+      const terminal = new Terminal({ json: flags.json === true, color: flags.color !== false })
+      const { readSettings } = await import('./config/settings.js')
+      const settings = await readSettings(flags)
+      for (const warning of settings.warnings) terminal.note(warning)
+      const given = all.slice(0, -2).flatMap((value) => (value === undefined ? [] : [value].flat())) as string[]
+      ended(await run({ settings, terminal, signal }, given, flags))
+    }
+
+  program
+    .command('sql')
+    .description('print the SQL that install runs')
+    .option('--role <name>', 'print the rights of a role that listens, instead')
+    .action(act(async (...given) => (await import('./commands/schema.js')).sql(...given)))
+  program
+    .command('install')
+    .description('bring the database to what the rules say: the schema of the feed, and its triggers')
+    .option('-n, --dry-run', 'say what would be done')
+    .option('-y, --yes', 'do not ask')
+    .option('--lock-timeout <ms>', 'how long to wait for a lock, while writers queue behind (default: 5000)')
+    .action(act(async (...given) => (await import('./commands/schema.js')).install(...given)))
+  program
+    .command('uninstall')
+    .description('remove the schema of the feed, its triggers, and all that was in it')
+    .option('-n, --dry-run', 'say what would be done')
+    .option('-y, --yes', 'do not ask')
+    .option('--lock-timeout <ms>', 'how long to wait for a lock (default: 5000)')
+    .action(act(async (...given) => (await import('./commands/schema.js')).uninstall(...given)))
+  program
+    .command('ls')
+    .description('list kept pages')
+    .argument('[selector]', 'a key, a subtree ("a/b/**"), a pattern ("a/b.*") or "tag:NAME" (default: all)')
+    .option('-l, --long', 'with size and age')
+    .option('--limit <count>', 'at most so many')
+    .action(act(async (...given) => (await import('./commands/pages.js')).ls(...given)))
+  program
+    .command('cat')
+    .description('print a kept page as it was kept')
+    .argument('<key>', 'daily/2020/01/08.daily.head')
+    .action(act(async (...given) => (await import('./commands/pages.js')).cat(...given)))
+  program
+    .command('evict')
+    .description('evict pages; when it is done, none that was rendered before is kept')
+    .argument('<selectors...>', 'keys, subtrees ("a/b/**"), patterns ("a/b.*") or "tag:NAME"')
+    .option('-n, --dry-run', 'list what would be evicted')
+    .action(act(async (...given) => (await import('./commands/pages.js')).evict(...given)))
+  program
+    .command('clear')
+    .description('evict every page')
+    .option('-n, --dry-run', 'count them only')
+    .option('-y, --yes', 'do not ask')
+    .action(act(async (...given) => (await import('./commands/pages.js')).clear(...given)))
+  program
+    .command('completion')
+    .description('print the completion of a shell: eval "$(pagekeep completion bash)"')
+    .argument('<shell>', 'bash, zsh or fish')
+    .action(async (shell: string) => {
+      const { completion } = await import('./commands/completion.js')
+      process.stdout.write(completion(shell, program))
+      ended(0)
+    })
+  return program
+}
+
+function environmentHelp(): string {
+  const lines = Object.entries(variables).map(([name, meaning]) => `  ${name.padEnd(24)}${meaning}`)
+  return `Environment (over the config, under the flags):\n${lines.join('\n')}\n  DATABASE_URL            as PAGEKEEP_DATABASE_URL`
+}
