@@ -2,12 +2,13 @@
  * Commits per second on a table without triggers, on one that feeds a reader who takes the poll lease, and on
  * one that feeds a reader who does not, so that each commit notifies.
  *
- * A reader runs only while its own table is written to. The lease is taken before the writers begin: what is
+ * A reader runs only while its own table is written to. The lease is taken before a round begins: what is
  * measured is a site that is busy, not how it became so.
  */
 import type { Bench } from './bench.js'
 import { middle, type Ratio, ratioOf } from './ratio.js'
-import { type Feed, tables } from './shop.js'
+import { tables } from './shop.js'
+import type { WriterGroup } from './writers.js'
 
 export interface CommitCosts {
   readonly writers: number
@@ -31,20 +32,31 @@ export interface CommitsPlan {
 const kinds = ['plain', 'leased', 'notifying'] as const
 type Kind = (typeof kinds)[number]
 type Round = Partial<Record<Kind, number>>
+type Groups = ReadonlyMap<Kind, WriterGroup>
+
+/** So often each connection has committed before it counts: plans are made anew the first few times. */
+const warmCommits = 15
 
 export async function measureCommits(bench: Bench, plan: CommitsPlan): Promise<CommitCosts[]> {
   const { rounds, seconds, notifyWith, untilMs } = plan
+  const groups = new Map<number, Groups>()
   const found = new Map<number, Round[]>()
-  for (const writers of rounds) {
-    const before = found.get(writers) ?? []
-    if (before.length > 0 && performance.now() > untilMs) continue
-    const wanted = notifyWith.includes(writers) ? kinds : kinds.slice(0, 2)
-    // None is always the first.
-    const order = before.length % 2 === 0 ? wanted : wanted.toReversed()
-    const round: Round = {}
-    for (const kind of order) round[kind] = await commitsPerSecond(bench, kind, writers, seconds)
-    found.set(writers, [...before, round])
-    bench.progress(`${writers} writers: ${wanted.map((kind) => `${kind} ${round[kind]}/s`).join(', ')}`)
+  try {
+    for (const writers of rounds) {
+      const before = found.get(writers) ?? []
+      if (before.length > 0 && performance.now() > untilMs) continue
+      const wanted = notifyWith.includes(writers) ? kinds : kinds.slice(0, 2)
+      const warm = groups.get(writers) ?? (await warmUp(bench, writers, wanted))
+      groups.set(writers, warm)
+      // None is always the first.
+      const order = before.length % 2 === 0 ? wanted : wanted.toReversed()
+      const round: Round = {}
+      for (const kind of order) round[kind] = await commitsPerSecond(bench, kind, warm, seconds)
+      found.set(writers, [...before, round])
+      bench.progress(`${writers} writers: ${wanted.map((kind) => `${kind} ${round[kind]}/s`).join(', ')}`)
+    }
+  } finally {
+    for (const group of [...groups.values()].flatMap((warm) => [...warm.values()])) group.stop()
   }
   return [...found].map(([writers, all]) => costsOf(writers, all))
 }
@@ -61,17 +73,39 @@ function costsOf(writers: number, rounds: readonly Round[]): CommitCosts {
   }
 }
 
-async function commitsPerSecond(bench: Bench, kind: Kind, writers: number, seconds: number): Promise<number> {
-  const run = async () => Math.round(await bench.writers.run({ table: tables[kind], writers, seconds }))
-  if (kind === 'plain') return run()
-  const consumer = bench.consumers[kind satisfies Feed]
-  await consumer.start()
-  try {
-    if (kind === 'leased') await takeLease(bench)
-    return await run()
-  } finally {
-    await consumer.stop()
+/** Connected, warm, and paused. */
+async function warmUp(bench: Bench, writers: number, wanted: readonly Kind[]): Promise<Groups> {
+  const groups = new Map<Kind, WriterGroup>()
+  const patienceMs = performance.now() + 60_000
+  for (const kind of wanted) {
+    const table = tables[kind]
+    const before = await commitsOf(bench, table)
+    const group = bench.writers.start({ table, writers })
+    groups.set(kind, group)
+    while ((await commitsOf(bench, table)) - before < writers * warmCommits) {
+      if (performance.now() > patienceMs) throw new Error('The writers do not write')
+      await wait(20)
+    }
+    group.pause()
   }
+  return groups
+}
+
+async function commitsPerSecond(bench: Bench, kind: Kind, groups: Groups, seconds: number): Promise<number> {
+  const group = groups.get(kind)
+  const consumer = kind === 'plain' ? undefined : bench.consumers[kind]
+  await consumer?.start()
+  if (kind === 'leased') await takeLease(bench)
+  const before = await commitsOf(bench, tables[kind])
+  const began = performance.now()
+  group?.resume()
+  await wait(seconds * 1000)
+  group?.pause()
+  const took = performance.now() - began
+  const commits = (await commitsOf(bench, tables[kind])) - before
+  if (kind === 'leased' && (await consumer?.status())?.wakeUp !== 'lease') throw new Error('The lease was not kept')
+  await consumer?.stop()
+  return Math.round((commits / took) * 1000)
 }
 
 /** A statement that changes many rows makes the reader take it. */
@@ -81,6 +115,16 @@ async function takeLease({ client, consumers }: Bench): Promise<void> {
     if (performance.now() > deadline) throw new Error('The reader did not take the lease')
     const rows = [from, from + 49]
     await client.query(`UPDATE ${tables.leased} SET price = price + 1 WHERE id BETWEEN $1 AND $2`, rows)
-    await new Promise((resolve) => setTimeout(resolve, 10))
+    await wait(10)
   }
+}
+
+/** How many changes of one row the table has seen. */
+async function commitsOf({ client }: Bench, table: string): Promise<number> {
+  const { rows } = await client.query(`SELECT sum(price)::float8 AS changes FROM ${table}`)
+  return rows[0].changes
+}
+
+function wait(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
 }

@@ -26,7 +26,7 @@ const flags = {
   fsync: 'on',
   synchronous_commit: 'on',
   full_page_writes: 'on',
-  max_connections: '80',
+  max_connections: '160',
   // A password is then checked in no time: fifty connections are made in each round.
   scram_iterations: '1',
 }

@@ -81,19 +81,13 @@ async function measureBusy(bench: Bench, ours: Side, theirs: Side, plan: Latency
   const { busySeconds: seconds, busyRounds } = plan
   for (let round = 0; round < busyRounds; round++) {
     for (const [at, side] of [ours, theirs].entries()) {
-      let isOver = false
-      const others = bench.writers.run({ table: side.table, writers: busyWriters, seconds, rate: busyRate })
-      const over = others.finally(() => {
-        isOver = true
-      })
+      const others = bench.writers.start({ table: side.table, writers: busyWriters, rate: busyRate })
       // Connecting, and taking the lease.
-      await wait(500)
-      while (!isOver) {
-        const ms = await evictionMs(bench, side)
-        if (!isOver) took[at]?.push(ms)
-        await wait(10)
+      await wait(700)
+      for (const endMs = performance.now() + seconds * 1000; performance.now() < endMs; await wait(10)) {
+        took[at]?.push(await evictionMs(bench, side))
       }
-      await over
+      others.stop()
     }
   }
   const cost = costOf(...took)

@@ -18,15 +18,15 @@ const never = Number.POSITIVE_INFINITY
 const times = <T>(count: number, values: readonly T[]): T[] => Array.from({ length: count }, () => values).flat()
 
 export const quickPlan: Plan = {
-  latency: { idleSamples: 40, busySeconds: 2, busyRounds: 1, untilMs: 13_000 },
-  statements: { rounds: 5, untilMs: 18_000 },
-  drain: { rounds: 3, rows: 4_000, loopRows: 1_500, loopSeconds: 1.5, untilMs: 22_000 },
-  commits: { rounds: [32, 8, 1, 32, 32, 8, 1, 32], seconds: 1, notifyWith: [32], untilMs: 40_000 },
+  latency: { idleSamples: 40, busySeconds: 1, busyRounds: 1, untilMs: 13_000 },
+  statements: { rounds: 3, untilMs: 15_000 },
+  drain: { rounds: 2, rows: 4_000, loopRows: 1_000, loopSeconds: 1, untilMs: 18_000 },
+  commits: { rounds: times(5, [32, 8, 1, 32]), seconds: 0.8, notifyWith: [32], untilMs: 36_000 },
 }
 
 export const fullPlan: Plan = {
-  latency: { idleSamples: 400, busySeconds: 10, busyRounds: 3, untilMs: never },
-  statements: { rounds: 15, untilMs: never },
-  drain: { rounds: 5, rows: 20_000, loopRows: 20_000, loopSeconds: 20, untilMs: never },
-  commits: { rounds: times(9, [32, 8, 1]), seconds: 4, notifyWith: [32, 8, 1], untilMs: never },
+  latency: { idleSamples: 200, busySeconds: 8, busyRounds: 2, untilMs: never },
+  statements: { rounds: 9, untilMs: never },
+  drain: { rounds: 3, rows: 20_000, loopRows: 10_000, loopSeconds: 10, untilMs: never },
+  commits: { rounds: times(6, [32, 8, 1]), seconds: 2, notifyWith: [32, 8, 1], untilMs: never },
 }
