@@ -26,7 +26,7 @@ const { values } = parseArgs({
 })
 const { quick: isQuick, directory } = values
 const began = performance.now()
-const timing = isQuick ? { rounds: 15, roundMs: 12, budgetMs: 1800 } : { rounds: 60, roundMs: 50 }
+const timing = isQuick ? { rounds: 15, roundMs: 12, budgetMs: 1800 } : { rounds: 60, roundMs: 50, budgetMs: 6000 }
 
 async function inProcess(): Promise<Record<string, readonly Measured[]>> {
   const bench = new InProcess(directory)
@@ -58,7 +58,7 @@ async function everything(): Promise<Results> {
   const groups = await inProcess()
   const serving = await measureServing({
     directory,
-    rounds: isQuick ? 3 : 11,
+    rounds: isQuick ? 3 : 7,
     roundSeconds: isQuick ? 1 : 2,
     isFull: !isQuick,
   })

@@ -21,9 +21,10 @@ export type Summary = Readonly<Record<string, number | string | null>>
 const ours = /^(hot|cold|memory store|fill|evict|nginx, cache tree|node, pagekeep)/
 
 export function sheetOf(title: string, measured: readonly Measured[]): string {
-  const lines = measured.map(({ name, perSecond, ratio, quartiles }) => {
+  const lines = measured.map(({ name, perSecond, ratio, quartiles, cpuUs }) => {
     const speed = `${String(perSecond).padStart(10)}/s`
-    return `  ${name.padEnd(34)} ${speed}   ${String(ratio).padStart(6)} x   (${quartiles.join(' to ')})`
+    const cpu = cpuUs === undefined ? '' : `   ${cpuUs} µs of CPU`
+    return `  ${name.padEnd(34)} ${speed}   ${String(ratio).padStart(6)} x   (${quartiles.join(' to ')})${cpu}`
   })
   return ['', title, ...lines].join('\n')
 }
@@ -59,7 +60,7 @@ function headOf(summary: Summary): string[] {
       .map((load) => load.toFixed(1))
       .join(', ')} over 1, 5 and 15 minutes at the end of the run. Where the load is over the number of cores, other`,
     'programs were at work: calls on threads of the pool then get more of the processor than synchronous ones,',
-    'and ratios to them come out too small.',
+    'and ratios to them come out too small. The microseconds of CPU, in which all threads of the process count, suffer less.',
     '',
     'Hot is a page in the memory of the process, checked by one `lstat`; cold one that is read from its file',
     '(decision 0016). Other caches are used as their own documentation says, through `bench/peers/adapters`.',

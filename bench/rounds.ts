@@ -18,6 +18,8 @@ export interface Measured {
   /** Against the first work of the group, in the same round. */
   readonly ratio: number
   readonly quartiles: readonly [number, number]
+  /** Microseconds of processor a call takes in this process, all its threads counted: the median. */
+  readonly cpuUs?: number
 }
 
 export interface RoundOptions {
@@ -38,16 +40,22 @@ export async function measure(works: readonly Work[], options: RoundOptions): Pr
   const { rounds, roundMs, budgetMs = Number.POSITIVE_INFINITY, inFlight = 1 } = options
   const began = performance.now()
   const speeds = works.map((): number[] => [])
+  const costs = works.map((): number[] => [])
   for (const work of works) await speedOf(work, roundMs / 4, inFlight)
   for (let round = 0; round < rounds; round++) {
     if (round >= leastRounds && performance.now() - began > budgetMs) break
-    for (const [index, work] of works.entries()) speeds[index]?.push(await speedOf(work, roundMs, inFlight))
+    for (const [index, work] of works.entries()) {
+      const { perSecond, cpuUs } = await speedOf(work, roundMs, inFlight)
+      speeds[index]?.push(perSecond)
+      costs[index]?.push(cpuUs)
+    }
   }
   for (const work of works) await work.end?.()
-  return compare(
+  const measured = compare(
     works.map(({ name }) => name),
     speeds,
   )
+  return measured.map((one, index) => ({ ...one, cpuUs: rounded(quantile(costs[index] ?? [], 0.5)) }))
 }
 
 /** What was measured in rounds, as medians, each against the first of its round. */
@@ -64,23 +72,26 @@ export function compare(names: readonly string[], speeds: readonly (readonly num
   })
 }
 
-/** Runs a second. */
-async function speedOf({ run, clear }: Work, forMs: number, inFlight: number): Promise<number> {
+async function speedOf({ run, clear }: Work, forMs: number, inFlight: number) {
   let spentMs = 0
+  let cpuUs = 0
   let runs = 0
   let batch = leastBatch
   while (spentMs < forMs) {
+    const cpuBefore = process.cpuUsage()
     const began = performance.now()
     if (inFlight === 1) await oneByOne(run, batch)
     else await Promise.all(Array.from({ length: inFlight }, run))
     const tookMs = performance.now() - began
+    const { user, system } = process.cpuUsage(cpuBefore)
     spentMs += tookMs
+    cpuUs += user + system
     runs += inFlight === 1 ? batch : inFlight
     // What is cleared up after each batch has room for so many.
     if (tookMs < batchMs && clear === undefined) batch *= 2
     clear?.()
   }
-  return (runs / spentMs) * 1000
+  return { perSecond: (runs / spentMs) * 1000, cpuUs: cpuUs / runs }
 }
 
 async function oneByOne(run: () => unknown, times: number): Promise<void> {
