@@ -30,17 +30,19 @@ export function forgetPages(disk: Disk, trash: Trash): void {
   }
 }
 
-/** Whether something lies in the directory that could be taken for a page. Directories made in advance do not. */
+/**
+ * Whether something lies in the directory that could be taken for a page. Directories made in advance do not.
+ * Throws what prevented looking: what cannot be listed may hold anything.
+ */
 export function mayHoldPages({ files, layout }: Disk): boolean {
-  // What cannot be listed may hold anything; the repairs of the file system hold no pages.
-  let isUnknown = false
-  const failed = (directory: string) => {
-    if (directory !== ofTheFileSystem) isUnknown = true
+  const failed = (directory: string, thrown: unknown) => {
+    // The repairs of the file system hold no pages.
+    if (directory !== ofTheFileSystem) throw thrown
   }
   for (const { kind, isHidden } of walk(files, layout.root, '', { failed })) {
-    if (isUnknown || (kind !== 'directory' && !isHidden)) return true
+    if (kind !== 'directory' && !isHidden) return true
   }
-  return isUnknown
+  return false
 }
 
 function takeDirectory(trash: Trash, directory: string): boolean {

@@ -64,7 +64,7 @@ export class Preparation {
       makeDirectory(files, layout.root, directoryMode)
       if (!files.stat(layout.root)?.isDirectory()) throw Object.assign(new Error('it is a file'), { code: 'ENOTDIR' })
       this.#refuseForeign()
-      if (files.lstat(layout.home) === undefined && !mayHoldPages(this.#disk)) makeHome(this.#disk)
+      if (files.lstat(layout.home) === undefined && this.#isEmpty()) makeHome(this.#disk)
       // What is missing is noted before it is made again: whoever comes between must see it too.
       if (!isWhole(this.#disk)) unlinkIfThere(this.#disk, layout.tagMarker)
       for (const directory of layout.directories) makeDirectory(files, directory, directoryMode)
@@ -82,6 +82,15 @@ export class Preparation {
   /** Somebody removed the directory: make it again at the next use. */
   forget(): void {
     this.#isDone = false
+  }
+
+  /** `false` as well where that cannot be seen. */
+  #isEmpty(): boolean {
+    try {
+      return !mayHoldPages(this.#disk)
+    } catch {
+      return false
+    }
   }
 
   /** Somebody's document root, named by mistake, must not be emptied. */
