@@ -101,7 +101,7 @@ function noting(files: Files): Files {
   }
 }
 
-describe('DiskStore() with hot copies and a size limit', () => {
+describe('DiskStore() with hot copies and a size limit', { timeout: 300_000 }, () => {
   const capacity = 100
   /** Of three requests one is for a page in use, the others for pages that nobody asks for again. */
   async function serve(options: Partial<DiskStoreOptions>, disk = hotDisk()) {
