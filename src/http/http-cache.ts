@@ -8,18 +8,20 @@
  * would let any visitor make the site work. docs/decisions/0015.
  */
 import { createHash } from 'node:crypto'
+import type { Answer } from '../core/answer.js'
 import type { PageCache, RenderOptions } from '../core/cache.js'
 import { type Clock, systemClock } from '../core/clock.js'
 import { isPagekeepError } from '../core/errors.js'
 import { cacheStatusOf, type Handling } from './cache-status.js'
 import type { Coding } from './codings.js'
+import { DecodedPages } from './decoded-pages.js'
 import { ExpiredPages } from './expired-pages.js'
 import { Invalidation } from './invalidation.js'
 import { type Origin, type PageRequest, type Reply, requestField, Unanswered } from './message.js'
 import { type PageKey, type PageKeyOptions, readKey } from './page-key.js'
 import { plainPage } from './plain-page.js'
 import { makeReply } from './reply.js'
-import { decodeStored, isChosen, type StoredPage, selectingValue } from './stored-page.js'
+import { isChosen, type StoredPage, selectingValue } from './stored-page.js'
 import type { StoringOptions } from './storing.js'
 import { Trip } from './trip.js'
 import { VariantCount } from './variant-count.js'
@@ -80,6 +82,7 @@ export class HttpCache {
   readonly settings: Settings
   readonly #variants: VariantCount
   readonly #expired: ExpiredPages
+  readonly #decoded = new DecodedPages()
   readonly #invalidation: Invalidation
 
   constructor(options: HttpCacheOptions) {
@@ -118,7 +121,7 @@ export class HttpCache {
     const page =
       answer.metadata === undefined
         ? plainPage(key.key, body, status === 'hit' || status === 'stale' ? answer.renderBeganAtMs : undefined)
-        : decodeStored(answer.metadata)
+        : this.#decoded.get(answer.metadata)
     // Kept by something else, or by another version.
     if (page === undefined) return this.#pass({ forwarded: 'bypass', detail: 'unreadable' })
     if (!trip.isOver && !isChosen(page, request)) {
@@ -149,7 +152,7 @@ export class HttpCache {
       if (!staleDirectives) return await cache.answer(key, render, { staleWhileRevalidateMs: 0 })
       const answer = await cache.answer(key, render, { staleWhileRevalidateMs: Number.MAX_SAFE_INTEGER })
       // The page itself says how long it may be shown; a render that replaces it is under way.
-      if (answer.status !== 'stale' || isInWindow(answer, this.settings.clock.now())) return answer
+      if (answer.status !== 'stale' || this.#isInWindow(answer, this.settings.clock.now())) return answer
       return await cache.answer(key, render, { staleWhileRevalidateMs: 0 })
     } catch (thrown) {
       const isLimit = isPagekeepError(thrown, 'render-timeout') || isPagekeepError(thrown, 'renders-full')
@@ -159,6 +162,11 @@ export class HttpCache {
       if (isPagekeepError(thrown) || thrown instanceof Unanswered) return undefined
       throw thrown
     }
+  }
+
+  #isInWindow({ metadata, expiresAtMs }: Answer, nowMs: number): boolean {
+    const page = metadata === undefined ? undefined : this.#decoded.get(metadata)
+    return page !== undefined && nowMs < (expiresAtMs ?? nowMs) + page.staleWhileRevalidateMs
   }
 
   #pass(handling: Handling): Reply {
@@ -177,11 +185,6 @@ export class HttpCache {
       afterwards: (status, headers) => this.#invalidation.after(request, status, headers),
     }
   }
-}
-
-function isInWindow({ metadata, expiresAtMs }: { metadata?: string; expiresAtMs?: number }, nowMs: number): boolean {
-  const page = metadata === undefined ? undefined : decodeStored(metadata)
-  return page !== undefined && nowMs < (expiresAtMs ?? nowMs) + page.staleWhileRevalidateMs
 }
 
 /**
