@@ -11,6 +11,8 @@ export interface CodeBlock {
   readonly file: string
   readonly line: number
   readonly code: string
+  /** What the source file of a docstring exports: its example may use that without an import. */
+  readonly exported?: readonly string[]
 }
 
 /** The fenced `ts` and `sql` blocks of a Markdown file, in order. */
@@ -27,15 +29,19 @@ export function fencedBlocks(file: string): CodeBlock[] {
 /** The `@example` blocks of the docstrings of a source file. */
 export function docstringExamples(file: string): CodeBlock[] {
   const text = readFileSync(file, 'utf8')
+  const exported = [...text.matchAll(/^export (?:const|class|(?:async )?function) (\w+)/gm)].map(
+    ([, name = '']) => name,
+  )
   return [...text.matchAll(/^ *\* @example\n((?: *\*(?!\/| @).*\n)+)/gm)].map((found) => {
     const code = (found[1] ?? '').replaceAll(/^ *\* ?/gm, '')
-    return { language: 'ts', file, line: lineOf(text, found), code }
+    return { language: 'ts', file, line: lineOf(text, found), code, exported }
   })
 }
 
 /** The module that runs a block: what it takes from the prelude, its statements, its claims. */
-export function moduleOf({ code }: CodeBlock, prelude: string): string {
-  const needed = neededLines(code, prelude)
+export function moduleOf({ code, file, exported = [] }: CodeBlock, prelude: string): string {
+  const others = exported.filter((name) => !new RegExp(`\\b${name}\\b`).test(prelude))
+  const needed = neededLines(code, `import { ${others.join(', ')} } from ${JSON.stringify(file)}\n${prelude}`)
   const claims = code.replaceAll(/^(?!import)(\s*);?(.+?);? *\/\/ => (.+)$/gm, (_, indent, expression, value) => {
     const [, declaration, rest] = /^((?:const|let) \w+ = )(.*)$/.exec(expression) ?? []
     return declaration === undefined
@@ -60,7 +66,7 @@ function neededLines(code: string, prelude: string): string[] {
       name,
       ...namesIn(names),
     ]),
-    ...[...code.matchAll(/^(?:const|let|class|(?:async )?function) (\w+)/gm)].map(([, name = '']) => name),
+    ...[...code.matchAll(/^(?:export )?(?:const|let|class|(?:async )?function) (\w+)/gm)].map(([, name = '']) => name),
   ])
   const lines: string[] = []
   for (const line of prelude.split('\n').reverse()) {

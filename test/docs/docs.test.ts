@@ -1,8 +1,10 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { FeedSchema } from 'pagekeep/invalidators/postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { freePort } from '../support/free-port.js'
 import { type PostgresServer, query, startPostgres } from '../support/postgres.js'
+import { mayStartRedis, type RedisServer, startRedis } from '../support/redis.js'
 import { type CodeBlock, docstringExamples, fencedBlocks, moduleOf } from './code-blocks.js'
 import { prelude, tables } from './prelude.js'
 
@@ -17,30 +19,44 @@ const texts = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', ...listing('do
   existsSync(path.join(root, text)),
 )
 
+const mayUseRedis = mayStartRedis()
 let postgres: PostgresServer
+let redis: RedisServer | undefined
 
 beforeAll(async () => {
   postgres = await startPostgres()
-  // A directory that an example names is made here, not in the working copy.
+  redis = mayUseRedis ? await startRedis() : undefined
+  process.env.REDIS_URL = redis?.url
+  process.env.PORT = String(await freePort())
   rmSync(generated, { recursive: true, force: true })
   mkdirSync(generated, { recursive: true })
-  process.chdir(generated)
 })
 
 afterAll(async () => {
   process.chdir(root)
-  delete process.env.DATABASE_URL
+  for (const name of ['DATABASE_URL', 'REDIS_URL', 'PORT']) delete process.env[name]
+  await redis?.stop()
   await postgres?.stop()
   rmSync(generated, { recursive: true, force: true })
 })
 
-/** From here on `DATABASE_URL` is a database of its own. */
-const useNewDatabase = async () => {
+/** From here on `DATABASE_URL` is a database of its own, and a directory that is named is made in a place of its own. */
+const moveToNewPlace = async () => {
+  process.chdir(mkdtempSync(path.join(generated, 'place-')))
   const database = await postgres.createDatabase()
   await query(database, tables)
   process.env.DATABASE_URL = database
   return database
 }
+
+/** Ends the programs of a text that run on: what Ctrl-C would call. */
+const interrupt = async () => {
+  for (const listener of process.listeners('SIGINT').filter((one) => !own.has(one))) {
+    process.off('SIGINT', listener)
+    await listener('SIGINT')
+  }
+}
+const own = new Set(process.listeners('SIGINT'))
 
 let count = 0
 const run = async (block: CodeBlock) => {
@@ -61,8 +77,11 @@ describe('every block of TypeScript and SQL in our texts runs, and its claims ar
     const blocks = fencedBlocks(path.join(root, text))
     if (blocks.length === 0) continue
     describe(text, () => {
-      beforeAll(useNewDatabase)
-      it.each(named(blocks))('$name', ({ block }) => run(block))
+      beforeAll(moveToNewPlace)
+      afterAll(interrupt)
+      for (const { block, name } of named(blocks)) {
+        it.skipIf(!mayUseRedis && block.code.includes('REDIS_URL'))(name, () => run(block))
+      }
     })
   }
 })
@@ -70,7 +89,7 @@ describe('every block of TypeScript and SQL in our texts runs, and its claims ar
 describe('every example in a docstring runs, and its claims are true:', () => {
   const blocks = listing('src', '.ts').flatMap((file) => docstringExamples(path.join(root, file)))
   beforeAll(async () => {
-    await new FeedSchema().install(await useNewDatabase())
+    await new FeedSchema().install(await moveToNewPlace())
   })
   it.each(named(blocks))('$name', ({ block }) => run(block))
 
