@@ -13,6 +13,7 @@ import type { PageBody } from '../core/store.js'
 import type { Handling } from './cache-status.js'
 import { compressed } from './codings.js'
 import type { ExpiredPage, ExpiredPages } from './expired-pages.js'
+import { freshened, validatorsOf } from './freshened.js'
 import type { Settings } from './http-cache.js'
 import {
   endToEnd,
@@ -234,22 +235,6 @@ export class Trip {
     if (fieldOf(fields, 'date') === undefined) fields.push(['Date', new Date(nowMs).toUTCString()])
     return [...fields, ...emittedTags(this.#parts.key.key, context.tags, emitTags)]
   }
-}
-
-function validatorsOf(page: StoredPage): { etag?: string; lastModified?: string } {
-  const etag = page.isTagOurs ? undefined : fieldOf(page.headers, 'etag')
-  const lastModified = fieldOf(page.headers, 'last-modified')
-  return { ...(etag !== undefined && { etag }), ...(lastModified !== undefined && { lastModified }) }
-}
-
-/** RFC 9111, 3.2: what a 304 does not change, for it belongs to the bytes that are kept. */
-const ofBytes = new Set(['content-encoding', 'content-length', 'content-md5', 'content-range', 'etag'])
-
-function freshened(old: ExpiredPage, { headers }: OriginResponse): OriginResponse {
-  const news = without(endToEnd(headers), ofBytes)
-  // A message without a date is of the moment it came (RFC 9110, 6.6.1).
-  const replaced = new Set([...news.map(([name]) => name.toLowerCase()), 'age', 'date', ...tagFields])
-  return { status: old.page.status, headers: [...without(old.page.headers, replaced), ...news], body: old.body }
 }
 
 /** A page without an entity tag gets one from its bytes. */
