@@ -18,10 +18,10 @@ const never = Number.POSITIVE_INFINITY
 const times = <T>(count: number, values: readonly T[]): T[] => Array.from({ length: count }, () => values).flat()
 
 export const quickPlan: Plan = {
-  latency: { idleSamples: 40, busySeconds: 1, busyRounds: 1, untilMs: 13_000 },
-  statements: { rounds: 3, untilMs: 15_000 },
-  drain: { rounds: 2, rows: 4_000, loopRows: 1_000, loopSeconds: 1, untilMs: 18_000 },
-  commits: { rounds: times(5, [32, 8, 1, 32]), seconds: 0.8, notifyWith: [32], untilMs: 36_000 },
+  latency: { idleSamples: 40, busySeconds: 1, busyRounds: 1, untilMs: 12_000 },
+  statements: { rounds: 3, untilMs: 14_000 },
+  drain: { rounds: 2, rows: 2_500, loopRows: 800, loopSeconds: 1, untilMs: 16_000 },
+  commits: { rounds: times(5, [32, 8, 1, 32]), seconds: 0.8, notifyWith: [32], untilMs: 31_000 },
 }
 
 export const fullPlan: Plan = {

@@ -32,7 +32,7 @@ const plan = options.quick ? quickPlan : fullPlan
 const progress = (text: string) => void process.stderr.write(`${(performance.now() / 1000).toFixed(1)} s  ${text}\n`)
 const { directory, 'without-pgbench': withoutPgbench } = options
 
-const report = await withBench({ directory, withoutPgbench, progress }, async (bench): Promise<Report> => {
+await withBench({ directory, withoutPgbench, progress }, async (bench) => {
   const load = () => rounded(loadavg()[0] ?? Number.NaN)
   const loadBefore = load()
   const fsyncBefore = measureFsync(bench.scratch.directory)
@@ -44,7 +44,7 @@ const report = await withBench({ directory, withoutPgbench, progress }, async (b
   const fsyncMs = rounded((fsyncBefore + measureFsync(bench.scratch.directory)) / 2)
   const isFast = fsyncMs < suspiciousMs || bench.scratch.isInMemory
   const remark = `An fsync of ${fsyncMs} ms waits for no disk: NOTIFY costs less here than where commits are durable. Try --directory.`
-  return {
+  const report: Report = {
     fsyncMs,
     load: [loadBefore, load()],
     cores: availableParallelism(),
@@ -57,6 +57,7 @@ const report = await withBench({ directory, withoutPgbench, progress }, async (b
     ...drain,
     ...commits,
   }
+  // Before everything is removed, which takes its time on a busy disk.
+  process.stdout.write(options.json ? `${asJson(report)}\n` : asText(report))
 })
-process.stdout.write(options.json ? `${asJson(report)}\n` : asText(report))
 process.exit(0)
