@@ -4,6 +4,7 @@ const limits = {
   'stores/memory': '9 kB',
   'stores/disk': '27 kB',
   'stores/keyv': '8 kB',
+  metrics: '7 kB',
   'invalidators/postgres': '16 kB',
 }
 
