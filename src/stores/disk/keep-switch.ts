@@ -103,7 +103,9 @@ class LinkSwitch implements Switch {
     this.#isClosed = true
     this.#timer?.cancel()
     await this.#looking
-    await this.#guard(() => this.#removeBut(() => false))
+    await this.#guard(async () => {
+      await this.#removeBut(() => false)
+    })
   }
 
   #lookOnce(): Promise<void> {
@@ -118,29 +120,35 @@ class LinkSwitch implements Switch {
       const last = Math.min(end - 1, first + aheadSeconds)
       await mkdir(this.#directory, { recursive: true })
       const there = await this.#removeBut((second) => second >= first && second <= first + aheadSeconds)
+      const [known] = there
+      if (known !== undefined) await this.#checkLink(known)
       for (let second = first; second <= last; second++) if (!there.has(second)) await this.#link(second)
     })
   }
 
   async #link(second: number): Promise<void> {
-    const path = `${this.#directory}/${second}`
     try {
-      await symlink(this.#store.directory, path)
+      await symlink(this.#store.directory, `${this.#directory}/${second}`)
     } catch (thrown) {
+      // Another process was faster.
       if (errnoOf(thrown) !== 'EEXIST') throw thrown
-      // Another process was faster; or keeps the switch of another cache in the same place.
-      const target = await readlink(path).catch(() => this.#store.directory)
-      if (target !== this.#store.directory) throw new Error(`it holds links to "${target}"`)
+      await this.#checkLink(second)
     }
+  }
+
+  /** Throws where the switch of another cache is kept in the same place. */
+  async #checkLink(second: number): Promise<void> {
+    const target = await readlink(`${this.#directory}/${second}`).catch(unlessAbsent)
+    if (target !== undefined && target !== this.#store.directory) throw new Error(`it holds links to "${target}"`)
   }
 
   /** Removes links of seconds that `stays` does not name; answers which are left. */
   async #removeBut(stays: (second: number) => boolean): Promise<Set<number>> {
     const left = new Set<number>()
-    for (const entry of await readdir(this.#directory, { withFileTypes: true })) {
+    for (const entry of (await readdir(this.#directory, { withFileTypes: true }).catch(unlessAbsent)) ?? []) {
       if (!entry.isSymbolicLink() || !/^\d+$/.test(entry.name)) continue
       if (stays(Number(entry.name))) left.add(Number(entry.name))
-      else await unlink(`${this.#directory}/${entry.name}`).catch(ignoreAbsence)
+      else await unlink(`${this.#directory}/${entry.name}`).catch(unlessAbsent)
     }
     return left
   }
@@ -160,6 +168,7 @@ class LinkSwitch implements Switch {
   }
 }
 
-function ignoreAbsence(thrown: unknown): void {
+/** Another process may remove the same links. */
+function unlessAbsent(thrown: unknown): undefined {
   if (errnoOf(thrown) !== 'ENOENT') throw thrown
 }
