@@ -26,7 +26,7 @@ const it = () => undefined
 const runStoreProcess = () => undefined
 const createServer = (handle: Parameters<typeof __createServer>[1]) => ({ listen: () => void __createServer(handle) })
 const app = express()
-const connection = process.env.DATABASE_URL
+const connection = process.env.DATABASE_URL ?? 'postgres://localhost/site'
 const client = await __connect(connection)
 const day = route('daily/{date:YYYY/MM/DD}.daily.{branch}')
 const cache = createCache({ store: new MemoryStore() })
