@@ -2,7 +2,7 @@
  * The command line: which commands there are, what each takes, where its code lies. Code is loaded when it is run, so
  * that `--help` and completion cost nothing.
  */
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import type { CommonFlags } from './config/settings.js'
 import { variables } from './config/variables.js'
 import { exitCodesHelp } from './exit-codes.js'
@@ -71,6 +71,25 @@ export function makeProgram({ version, signal, ended }: ProgramParts): Command {
     .option('-y, --yes', 'do not ask')
     .option('--lock-timeout <ms>', 'how long to wait for a lock (default: 5000)')
     .action(act(async (...given) => (await import('./commands/schema.js')).uninstall(...given)))
+  program
+    .command('listen')
+    .description('evict pages as their rows change, until told to stop (the daemon)')
+    .option('--node <name>', 'the name of this store among all nodes')
+    .option('--pid-file <file>', "where to write the process's number")
+    .option('--health <port>', 'answer GET /health there: a port of the loopback, or address:port')
+    .option('--health-file <file>', 'write there every five seconds what GET /health answers')
+    .addOption(new Option('--log <form>', 'the form of log lines').choices(['text', 'json']))
+    .addOption(
+      new Option('--log-level <level>', 'the least that is logged').choices(['debug', 'info', 'warn', 'error']),
+    )
+    .addHelpText(
+      'after',
+      `
+Log lines go to stdout; what cannot be written at once is dropped and counted, never waited for.
+SIGTERM, SIGINT: finish the eviction at hand and end; a second one ends at once. SIGHUP: read the config again.
+Under systemd (Type=notify, NotifyAccess=all) it says when it is ready, and that it lives (WatchdogSec).`,
+    )
+    .action(act(async (...given) => (await import('./commands/listen.js')).listen(...given)))
   program
     .command('ls')
     .description('list kept pages')

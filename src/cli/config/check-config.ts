@@ -4,7 +4,15 @@
  */
 import { reasonOf } from '../../core/errors.js'
 import { Route, route } from '../../core/route.js'
-import { bridge, evictRoute, evictTag, type FeedRule, rule, watch } from '../../invalidators/postgres/index.js'
+import {
+  bridge,
+  evictRoute,
+  evictTag,
+  type FeedRule,
+  type ListenForOptions,
+  rule,
+  watch,
+} from '../../invalidators/postgres/index.js'
 import { didYouMean } from '../../invalidators/postgres/nearest-name.js'
 import { Rule } from '../../invalidators/postgres/rules.js'
 import type { BridgeData, EvictData, PagekeepConfig, QueueData, WatchData } from './define-config.js'
@@ -13,9 +21,7 @@ import type { BridgeData, EvictData, PagekeepConfig, QueueData, WatchData } from
 export interface CheckedConfig extends Omit<PagekeepConfig, 'rules' | 'routes' | 'queues'> {
   readonly rules: readonly FeedRule[]
   readonly routes: readonly Route[]
-  readonly queues:
-    | { readonly rules: readonly Rule[]; readonly listenFor?: NonNullable<PagekeepConfig['queues']>['listenFor'] }
-    | undefined
+  readonly queues: { readonly rules: readonly Rule[]; readonly listenFor?: ListenForOptions | false } | undefined
 }
 
 export interface Problem {

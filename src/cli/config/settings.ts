@@ -35,9 +35,6 @@ export interface Settings {
   readonly warnings: readonly string[]
 }
 
-// Of the package's own tests.
-const others = ['PAGEKEEP_MODEL', 'PAGEKEEP_REQUIRE_SERVERS']
-
 /** Throws `UsageError`. */
 export async function readSettings(flags: CommonFlags): Promise<Settings> {
   const { file, directory: base, config } = await loadConfig(flags.config ?? variable('PAGEKEEP_CONFIG'))
@@ -53,9 +50,11 @@ export async function readSettings(flags: CommonFlags): Promise<Settings> {
     hasStore: directory !== undefined,
     schema: flags.schema ?? variable('PAGEKEEP_SCHEMA') ?? config.schema ?? 'pagekeep',
     path: (written) => resolve(base, written),
-    warnings: Object.keys(process.env)
-      .filter((name) => name.startsWith('PAGEKEEP_') && !(name in variables) && !others.includes(name))
-      .map((name) => `The variable ${name} is not known${didYouMean(name, Object.keys(variables))}.`),
+    warnings: Object.keys(process.env).flatMap((name) => {
+      const isOurs = name.startsWith('PAGEKEEP_') && !(name in variables)
+      const hint = isOurs ? didYouMean(name, Object.keys(variables)) : ''
+      return hint === '' ? [] : [`The variable ${name} is not known${hint}.`]
+    }),
     connection() {
       if (connection !== undefined) return connection
       throw new UsageError('No database is named. Set DATABASE_URL, or connection in the config, or pass --database.')
