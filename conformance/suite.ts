@@ -2,7 +2,7 @@
  * The http-tests cache suite: its server and its client, run as its own command line does.
  *
  * From npm (`http-cache-tests`), or from a checkout of its repository, whose tests are newer: name its directory in
- * `CACHE_TESTS`. The two lay out their files differently, and differ in what starts the client.
+ * `CACHE_TESTS` (with its packages installed). The two lay out their files differently.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -48,12 +48,9 @@ export async function loadSuite(only: string | undefined): Promise<LoadedSuite> 
         runTests: RunTests
         getResults: () => Record<string, RawResult>
       }
-      if (engine === home) {
-        const { default: fetch } = await import(pathToFileURL(createRequire(`${home}/`).resolve('node-fetch')).href)
-        await runner.runTests(suites, fetch, false, base, mostAtATime)
-      } else {
-        await runner.runTests(suites, false, base, mostAtATime)
-      }
+      // Older runners are handed what fetches, newer ones bring it.
+      const handedIn = runner.runTests.length > 3 ? [await fetchOf(home)] : []
+      await runner.runTests(suites, ...handedIn, false, base, mostAtATime)
       return runner.getResults()
     },
     async close() {
@@ -61,6 +58,19 @@ export async function loadSuite(only: string | undefined): Promise<LoadedSuite> 
       await once(server, 'exit')
     },
   }
+}
+
+/** What the suite's own command line fetches with, as far as it is installed beside it. */
+async function fetchOf(home: string): Promise<unknown> {
+  const require = createRequire(path.join(home, 'package.json'))
+  for (const name of ['node-fetch-with-proxy', 'node-fetch']) {
+    try {
+      return (await import(pathToFileURL(require.resolve(name)).href)).default
+    } catch {
+      // Not this one.
+    }
+  }
+  return fetch
 }
 
 async function startServer(engine: string, home: string, port: number): Promise<ChildProcess> {

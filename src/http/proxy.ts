@@ -55,7 +55,9 @@ export function createProxy(options: ProxyOptions): Proxy {
     codings: [],
     ...rest,
   })
-  const agent = site.isSecure ? new TlsAgent({ keepAlive: true }) : new Agent({ keepAlive: true })
+  // The site may close an idle connection just as it is used again: none idles for long.
+  const idle = { keepAlive: true, timeout: 1000 }
+  const agent = site.isSecure ? new TlsAgent(idle) : new Agent(idle)
   const ask = (method: string, url: string, fields: Fields): ClientRequest => {
     // RFC 9110, 7.6.3.
     const via = [...fields, ['Via', `1.1 ${pages.settings.name}`] as const]
@@ -81,9 +83,11 @@ export function createProxy(options: ProxyOptions): Proxy {
     const { targets, name } = pages.settings
     if (targets.includes('Surrogate-Control')) fields.push(['Surrogate-Capability', `${name}="Surrogate/1.0"`])
     fields.push(...fieldsForAll(call))
-    const outgoing = ask('GET', call.url, fields)
-    passInterim(outgoing, response)
-    const answer = await send(outgoing)
+    const answer = await sendTwice(() => {
+      const outgoing = ask('GET', call.url, fields)
+      passInterim(outgoing, response)
+      return send(outgoing)
+    })
     const collected = await collect(answer, pages.settings.maxBodyBytes)
     if (collected.isWhole) return { ...headOf(answer), body: collected.bytes }
     writeHead(response, headOf(answer), `${pages.settings.name}; fwd=uri-miss; stored=?0; detail=long`)
@@ -134,7 +138,10 @@ const ignored = () => undefined
 function send(outgoing: ClientRequest, body?: IncomingMessage): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     outgoing.on('response', resolve)
-    outgoing.on('error', reject)
+    outgoing.on('error', (error: NodeJS.ErrnoException) => {
+      const isReused = outgoing.reusedSocket && error.code === 'ECONNRESET'
+      reject(isReused ? new ReusedConnection(undefined, { cause: error }) : error)
+    })
     outgoing.on('timeout', () => outgoing.destroy(new OriginTimeout()))
     if (body === undefined) outgoing.end()
     else pipeline(body, outgoing, ignored)
@@ -152,6 +159,20 @@ function passInterim(outgoing: ClientRequest, response: ServerResponse): void {
     const hints = Object.fromEntries(grouped(without(fields, new Set(['link']))))
     if (statusCode === 103 && link !== undefined) response.writeEarlyHints({ ...hints, link })
   })
+}
+
+/** Sends a GET again when a connection that had been used before broke off: the site had closed it (RFC 9110, 9.2.2). */
+async function sendTwice(attempt: () => Promise<IncomingMessage>): Promise<IncomingMessage> {
+  try {
+    return await attempt()
+  } catch (thrown) {
+    if (!(thrown instanceof ReusedConnection)) throw thrown
+    return attempt()
+  }
+}
+
+class ReusedConnection extends Error {
+  override readonly message = 'The site had closed the connection.'
 }
 
 class OriginTimeout extends Error {

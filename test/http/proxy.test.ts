@@ -1,5 +1,7 @@
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { createCache, type Store } from 'pagekeep'
 import { createProxy, type ProxyOptions } from 'pagekeep/http'
@@ -177,6 +179,35 @@ describe('createProxy()', () => {
     const slow = await start(() => undefined, { originTimeoutMs: 20 })
     expect((await get(`${slow.url}/`)).status).toBe(504)
     expect((await get(`${slow.url}/`, { method: 'POST' })).status).toBe(504)
+  })
+
+  it('asks again when the site had closed the connection that it used', async () => {
+    const requests: number[] = []
+    const site = createTcpServer((socket) => {
+      let onThisConnection = 0
+      socket.on('error', () => undefined)
+      socket.on('data', () => {
+        onThisConnection++
+        requests.push(onThisConnection)
+        if (onThisConnection > 1) socket.resetAndDestroy()
+        else socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nCache-Control: no-store\r\n\r\nok')
+      })
+    }).listen(0, '127.0.0.1')
+    await once(site, 'listening')
+    onTestFinished(() => {
+      site.close()
+    })
+    const { port } = site.address() as AddressInfo
+    const cache = createCache({ store: new MemoryStore() })
+    const proxy = createProxy({ cache, origin: `http://127.0.0.1:${port}`, hosts: 'any' })
+    onTestFinished(() => proxy.close())
+    const url = await serve(proxy.handle)
+    expect([(await get(`${url}/`)).body, (await get(`${url}/`)).body]).toEqual(['ok', 'ok'])
+    // The connection idles for a second at most; should the machine have been slower, a new one was used at once.
+    expect([
+      [1, 2, 1],
+      [1, 1],
+    ]).toContainEqual(requests)
   })
 
   it('keeps nothing of an answer that breaks off', async () => {
