@@ -76,12 +76,13 @@ export class Evictor {
       this.#removePage(selector, key, tally)
       if (slices.isFull()) await slices.pause()
     }
-    for (const pattern of patterns) {
+    for (const group of byDirectory(patterns)) {
+      const [first] = group
       try {
-        if (pattern.isSubtree) await this.#removeSubtree(pattern, tally, slices)
-        else await this.#removeMatching(pattern, pattern.directory, tally, slices)
+        if (first.isSubtree) await this.#removeSubtree(first, tally, slices)
+        else await this.#removeMatching(group, first.directory, tally, slices)
       } catch (thrown) {
-        tally.fail(pattern, pattern.text, thrown)
+        for (const pattern of group) tally.fail(pattern, pattern.text, thrown)
       }
     }
   }
@@ -191,7 +192,7 @@ export class Evictor {
     } catch (thrown) {
       if (errnoOf(thrown) === 'ENOENT' && disk.files.lstat(path) === undefined) return false
       // A mount point cannot be renamed (EBUSY), nor a directory onto another mount (EXDEV).
-      await this.#removeMatching(selector, directory, tally, slices)
+      await this.#removeMatching([selector], directory, tally, slices)
       return false
     }
     const isAll = selector.directory === directory
@@ -216,21 +217,37 @@ export class Evictor {
   }
 
   /** Walks and removes in place. A symbolic link on the way is removed, not followed: it may lead anywhere. */
-  async #removeMatching(selector: PatternSelector, directory: string, tally: Tally, slices: Slices): Promise<void> {
+  async #removeMatching(patterns: Group, directory: string, tally: Tally, slices: Slices): Promise<void> {
     const { files, layout } = this.#parts.disk
+    const reaching = (below: string) => patterns.filter((pattern) => pattern.mayReachInto(below))
     const found = walk(files, layout.root, directory, {
-      enters: (below) => selector.mayReachInto(below),
+      enters: (below) => patterns.some((pattern) => pattern.mayReachInto(below)),
       failed(below, thrown) {
         // Readable by root alone; a page that could not be evicted there could not have been kept there either.
-        if (below !== ofTheFileSystem) tally.fail(selector, below, thrown)
+        if (below === ofTheFileSystem) return
+        for (const pattern of below === directory ? patterns : reaching(below)) tally.fail(pattern, below, thrown)
       },
     })
     for (const { path, kind, isHidden } of found) {
       if (slices.isFull()) await slices.pause()
       if (isHidden || kind === 'directory') continue
-      if (selector.matches(path) || (kind === 'link' && selector.mayReachInto(path))) {
-        this.#removePage(selector, path, tally)
-      }
+      const match =
+        patterns.find((pattern) => pattern.matches(path)) ?? (kind === 'link' ? reaching(path)[0] : undefined)
+      if (match !== undefined) this.#removePage(match, path, tally)
     }
   }
+}
+
+type Group = readonly [PatternSelector, ...PatternSelector[]]
+
+/** Patterns that match below the same directory are looked for in one walk; each subtree goes by itself. */
+function byDirectory(patterns: readonly PatternSelector[]): Group[] {
+  const groups = new Map<string, [PatternSelector, ...PatternSelector[]]>()
+  for (const pattern of patterns) {
+    const name = `${pattern.isSubtree ? 'all' : 'some'} of ${pattern.directory}`
+    const group = groups.get(name)
+    if (group === undefined) groups.set(name, [pattern])
+    else group.push(pattern)
+  }
+  return [...groups.values()]
 }

@@ -277,3 +277,19 @@ describe('evict() of a key or pattern', () => {
     }
   })
 })
+
+describe('many patterns in one directory', () => {
+  it('are looked for with one listing of it, and each evicts what it matches', async () => {
+    const listed: unknown[] = []
+    const files = watched((call, [path]) => {
+      if (call === 'list') listed.push(path)
+    })
+    const store = stage.open({ files })
+    for (const key of ['d/1.a', 'd/1.b', 'd/2.a', 'd/3.a', 'd/e/1.a']) keep(store, key)
+    listed.length = 0
+    const patterns = Array.from({ length: 50 }, (_, at) => `d/${at === 0 ? 3 : 1}.*`)
+    expect((await evict(store, ...patterns)).removed).toBe(3)
+    expect(await keysOf(store)).toEqual(['d/2.a', 'd/e/1.a'])
+    expect(listed.filter((path) => path === stage.path('d'))).toHaveLength(2)
+  })
+})
