@@ -21,7 +21,6 @@ const library = defineConfig({
     config: 'src/cli/config/define-config.ts',
     metrics: 'src/metrics/index.ts',
     dashboard: 'src/dashboard/index.ts',
-    metrics: 'src/metrics/index.ts',
     testing: 'src/testing/index.ts',
   },
   format: ['esm', 'cjs'],

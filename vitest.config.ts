@@ -15,7 +15,6 @@ const frontDoors: Record<string, string> = {
   'pagekeep/config': 'cli/config/define-config.ts',
   'pagekeep/metrics': 'metrics/index.ts',
   'pagekeep/dashboard': 'dashboard/index.ts',
-  'pagekeep/metrics': 'metrics/index.ts',
   'pagekeep/testing': 'testing/index.ts',
 }
 

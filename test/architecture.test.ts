@@ -20,7 +20,6 @@ const mayKnow: Record<string, RegExp> = {
   cli: /^core\/|^cli\/|^invalidators\/|^stores\/disk\/(index|inspect)\.js$|^index\.js$|^node:|^(commander|jiti|pg)$/,
   metrics: /^core\/|^metrics\//,
   dashboard: /^core\/|^dashboard\/|^metrics\/|^node:(?!fs)/,
-  metrics: /^core\/|^metrics\//,
   testing: /^core\/|^testing\/|^node:/,
 }
 
