@@ -1,8 +1,9 @@
 import { statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import path from 'node:path'
+import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { keyOfPath } from '../../src/http/page-key.js'
+import { keyOfPath, readKey } from '../../src/http/page-key.js'
 import { plainPage } from '../../src/http/plain-page.js'
 import { fileTag } from '../../src/http/validators.js'
 import type { NginxServer } from './nginx-server.js'
@@ -81,6 +82,31 @@ describe('the recipe for nginx', () => {
       expect(await get('/', headers)).toMatchObject({ body: 'asked' })
     }
     expect(await get('/', { cookie: '_ga=GA1.2; _ga_X1=3' })).toMatchObject({ isFile: true })
+  })
+
+  it('sends for any address the file of the key that pagekeep/http makes of it, or asks the application', async () => {
+    const part = fc.stringMatching(
+      /^[aB.+_~@%=,;:!'()*&$-]{0,3}(?:%2[eEfF]|%[46]1|\.\.?|index\.html|\.html|\.gz|[ab1]{1,3})?$/,
+    )
+    const address = fc
+      .tuple(fc.array(part, { minLength: 1, maxLength: 4 }), fc.constantFrom('', '', '?', '?page=1', '?x'))
+      .map(([parts, query]) => `/${parts.join('/')}${query}`)
+    let files = 0
+    const check = async (url: string) => {
+      const read = readKey({ method: 'GET', url, headers: {} }, { hosts: 'any', query: ['page'] })
+      const key = typeof read === 'string' ? undefined : read.key
+      // A page and a directory of pages cannot share a name; then there is no page.
+      if (key !== undefined) await keep(key).catch(() => undefined)
+      const got = await get(url)
+      if (got.isFile) {
+        files++
+        expect(got.body).toBe(`file ${key}`)
+      } else {
+        expect([200, 400, 404]).toContain(got.status)
+      }
+    }
+    await fc.assert(fc.asyncProperty(address, check), { numRuns: 300 })
+    expect(files).toBeGreaterThan(10)
   })
 
   it('sends a page with a record never as a file: status, headers, an end, bytes', async () => {
