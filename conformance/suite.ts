@@ -8,6 +8,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { freePort } from '../test/support/free-port.js'
@@ -80,7 +81,7 @@ async function startServer(engine: string, home: string, port: number): Promise<
       ...process.env,
       npm_config_protocol: 'http',
       npm_config_port: String(port),
-      npm_config_pidfile: path.join(process.env.TMPDIR ?? '/tmp', `cache-tests-${port}.pid`),
+      npm_config_pidfile: path.join(tmpdir(), `cache-tests-${port}.pid`),
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
