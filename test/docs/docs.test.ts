@@ -15,8 +15,9 @@ const listing = (folder: string, ending: string) =>
     .filter((name) => name.endsWith(ending))
     .map((name) => path.join(folder, name))
 
-const texts = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', ...listing('docs', '.md')].filter((text) =>
-  existsSync(path.join(root, text)),
+// docs/api is what `npm run docs` makes, with copies of the texts.
+const texts = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', ...listing('docs', '.md')].filter(
+  (text) => !text.startsWith('docs/api/') && existsSync(path.join(root, text)),
 )
 
 const mayUseRedis = mayStartRedis()

@@ -20,6 +20,7 @@ import { KeyvStore, asKeyv } from 'pagekeep/stores/keyv'
 import { PostgresInvalidator, rule, runUntilSignal } from 'pagekeep/invalidators/postgres'
 import { bridge, diagnose, evictRoute, evictTag, FeedInvalidator, FeedSchema, watch } from 'pagekeep/invalidators/postgres'
 import { both, CdnTarget, createMiddleware, createProxy, createWebHandler, HttpCache, pageContext, varnishXkey, variantsToo } from 'pagekeep/http'
+import { createMetrics, observe } from 'pagekeep/metrics'
 import { FakeClock, ChaosStore, storeContract } from 'pagekeep/testing'
 const describe = (title: string, body: () => void) => body()
 const it = () => undefined
