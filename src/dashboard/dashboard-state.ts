@@ -1,0 +1,84 @@
+/** All that the page shows but the tree, as one object, and whether it is well. */
+import type { ObservedInvalidator, Observer } from '../metrics/index.js'
+import type { Recorder } from './recorder.js'
+
+/** One node as the app's `nodes()` tells it: for sites on several hosts. */
+export interface NodeReport {
+  readonly name: string
+  readonly state: string
+  readonly lagSeconds?: number | null
+  readonly backlog?: number | null
+  /** When it was last heard, in milliseconds since 1970. */
+  readonly seenAtMs?: number | null
+}
+
+export interface StateParts {
+  readonly observer: Observer
+  readonly recorder: Recorder
+  readonly invalidator: ObservedInvalidator | undefined
+  readonly nodes: (() => Promise<readonly NodeReport[]> | readonly NodeReport[]) | undefined
+  readonly storeName: string
+  readonly silentAfterMs: number
+  readonly canEvict: boolean
+  readonly hasDoctor: boolean
+}
+
+export type DashboardState = Awaited<ReturnType<typeof readState>>
+
+export async function readState(parts: StateParts) {
+  const { observer, recorder, invalidator, silentAfterMs } = parts
+  await observer.collect()
+  const { metrics } = observer
+  const number = (value: number) => (Number.isNaN(value) ? null : value)
+  const lagSeconds = number(metrics.lag.at().value)
+  const status = statusOf(invalidator)
+  const isUp = status === undefined || ['listening', 'catching-up', 'standing-by'].includes(status.state)
+  const isSilent = (lagSeconds !== null && lagSeconds * 1000 > silentAfterMs) || !isUp
+  const { nodes, failed } = await nodesOf(parts)
+  return {
+    nowMs: Date.now(),
+    store: parts.storeName,
+    canEvict: parts.canEvict,
+    hasDoctor: parts.hasDoctor,
+    silentAfterMs,
+    isSilent,
+    isBlind: metrics.blind.at().value === 1,
+    lagSeconds,
+    hits: metrics.hits.total,
+    misses: metrics.misses.total,
+    inFlight: observer.rendersInFlight,
+    kept: metrics.kept.total,
+    doomed: metrics.doomed.total,
+    evictions: metrics.evictions.total,
+    removed: metrics.removed.total,
+    blindSeconds: metrics.blindSeconds.total,
+    bytes: number(metrics.storeBytes.at().value),
+    pages: number(metrics.storePages.at().value),
+    invalidator: status ?? null,
+    nodes,
+    nodesFailed: failed,
+    recentEvictions: [...recorder.evictions].reverse(),
+    recentDooms: [...recorder.dooms].reverse().slice(0, 20),
+    blindPeriods: [...recorder.blindPeriods].reverse().slice(0, 20),
+    faults: [...recorder.faults.values()].sort((a, b) => b.lastAtMs - a.lastAtMs).slice(0, 30),
+  }
+}
+
+function statusOf(invalidator: ObservedInvalidator | undefined) {
+  if (invalidator === undefined) return undefined
+  try {
+    const { state, sinceMs = null, lastHeardAtMs = null, node = null, owed = null, queues = [] } = invalidator.status()
+    const shown = queues.map(({ table, backlog = null, setAside }) => ({ table, backlog, setAside: setAside.length }))
+    return { state, sinceMs, lastHeardAtMs, node, owed, queues: shown }
+  } catch {
+    return { state: 'unknown', sinceMs: null, lastHeardAtMs: null, node: null, owed: null, queues: [] }
+  }
+}
+
+async function nodesOf({ nodes }: StateParts): Promise<{ nodes: readonly NodeReport[]; failed: boolean }> {
+  try {
+    return { nodes: (await nodes?.()) ?? [], failed: false }
+  } catch {
+    return { nodes: [], failed: true }
+  }
+}
