@@ -5,6 +5,7 @@ const limits = {
   'stores/disk': '27 kB',
   'stores/keyv': '8 kB',
   metrics: '7 kB',
+  dashboard: '24 kB',
   'invalidators/postgres': '16 kB',
 }
 
