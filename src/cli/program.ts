@@ -91,6 +91,13 @@ Under systemd (Type=notify, NotifyAccess=all) it says when it is ready, and that
     )
     .action(act(async (...given) => (await import('./commands/listen.js')).listen(...given)))
   program
+    .command('doctor')
+    .description('look at everything, and say what is wrong and what to do; exit code 1 when something is')
+    .option('--strict', 'count warnings as failures')
+    .option('-q, --quiet', 'leave out what is well')
+    .option('--max-lag <seconds>', 'how old the sign of life of the listener may be (default: 30)')
+    .action(act(async (...given) => (await import('./commands/doctor.js')).doctor(...given)))
+  program
     .command('ls')
     .description('list kept pages')
     .argument('[selector]', 'a key, a subtree ("a/b/**"), a pattern ("a/b.*") or "tag:NAME" (default: all)')

@@ -216,18 +216,18 @@ describe('a stdout that nobody reads', () => {
     }
   })
 
-  it('is waited for by process.stdout, and not by the writer of the daemon', async () => {
+  it('is neither waited for by the writer of the daemon nor kept in memory, as by those of Node', async () => {
     const writer = fileURLToPath(new URL('line-writer-process.ts', import.meta.url))
-    const [plain, sound] = [unread(`${node} '${writer}' plain plain`), unread(`${node} '${writer}' daemon sound`)]
+    const children = ['daemon', 'stdout', 'sync'].map((how) => unread(`${node} '${writer}' ${how} ${how}`))
     try {
-      await until('the writer of the daemon is through', () => existsSync(join(cwd, 'sound')))
-      expect(Number(await readFile(join(cwd, 'sound'), 'utf8'))).toBeGreaterThan(900)
-      await until('the control has begun', () => existsSync(join(cwd, 'plain.begun')))
-      // Both had the same time and wrote the same; this one waits for a reader that never comes.
-      expect(existsSync(join(cwd, 'plain'))).toBe(false)
+      for (const how of ['daemon', 'stdout']) await until(`${how} is through`, () => existsSync(join(cwd, how)))
+      await until('the one that waits has begun', () => existsSync(join(cwd, 'sync.begun')))
+      const said = async (how: string) => JSON.parse(await readFile(join(cwd, how), 'utf8'))
+      expect((await said('daemon')).dropped).toBeGreaterThan(900)
+      expect((await said('stdout')).held).toBeGreaterThan(900_000)
+      expect(existsSync(join(cwd, 'sync'))).toBe(false)
     } finally {
-      await endGroup(plain)
-      await endGroup(sound)
+      for (const child of children) await endGroup(child)
     }
   })
 })

@@ -2,9 +2,10 @@
  * Lines on a file descriptor, never waited for. A pipe that nobody reads, a terminal that was stopped by Ctrl-S:
  * what cannot be written at once is dropped and counted, and the count is the next line that gets through.
  *
- * `process.stdout` would wait: Node writes to pipes synchronously, and a blocked write blocks the evictions. So a
- * pipe is opened once more, without blocking; that changes nothing for others who hold it. A socket (systemd's
- * journal) cannot be opened again and is written by libuv, up to a bound.
+ * `process.stdout` keeps what a pipe does not take in memory, without a bound, ends the process when the reader is
+ * gone (EPIPE), and waits on a terminal; `fs.writeSync` waits on each. So a pipe is opened once more, without
+ * blocking; that changes nothing for others who hold it. A socket (systemd's journal) cannot be opened again and is
+ * written by libuv, up to a bound.
  */
 import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs'
 import { Socket } from 'node:net'

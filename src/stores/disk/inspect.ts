@@ -119,3 +119,8 @@ function readable<T>(read: () => T): T | undefined {
     throw thrown
   }
 }
+
+/** A text that an invalidator keeps beside the pages, without making anything. */
+export function inspectState(directory: string, name: string): string | undefined {
+  return whereThere(() => readFileSync(`${new Layout(directory).state}/${name}`, 'utf8')) || undefined
+}
