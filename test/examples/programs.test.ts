@@ -24,6 +24,16 @@ test.each(['express', 'fastify', 'hono'])('examples/%s/site.ts --once tells the 
   await expect(output).toMatchFileSnapshot('shop.expected.txt')
 })
 
+test('examples/express/site.ts serves until Ctrl-C', async () => {
+  const program = new Program('examples/express/site.ts', [], { DATABASE_URL: await server.createDatabase() })
+  onTestFinished(async () => {
+    await program.stop()
+  })
+  const [, address = ''] = await program.said(/The site +(http:\S+)/)
+  expect(await (await fetch(address)).text()).toContain('tea</a> 4')
+  expect(await program.stop('SIGINT'), program.output).toBe(0)
+})
+
 test.each(['disk', 'memory'])('examples/blog/blog.ts --store %s tells the recorded story', async (store) => {
   const output = await outputOf('examples/blog/blog.ts', ['--store', store])
   await expect(output.replace(`the ${store} store`, 'the store')).toMatchFileSnapshot('blog.expected.txt')
