@@ -118,9 +118,10 @@ export class HttpCache {
     if (answer === undefined) return this.#pass({ forwarded: 'miss', isStored: false, detail: 'fault' })
     if (trip.isPassed) return { kind: 'passed' }
     const { body, status } = answer
+    const modifiedMs = status === 'hit' || status === 'stale' ? answer.renderBeganAtMs : undefined
     const page =
       answer.metadata === undefined
-        ? plainPage(key.key, body, status === 'hit' || status === 'stale' ? answer.renderBeganAtMs : undefined)
+        ? plainPage(key.key, body, modifiedMs, this.settings.clock.now())
         : this.#decoded.get(answer.metadata)
     // Kept by something else, or by another version.
     if (page === undefined) return this.#pass({ forwarded: 'bypass', detail: 'unreadable' })

@@ -1,6 +1,6 @@
 /**
  * Pages that are nothing but their file, as nginx would serve it: status 200, a type that the name tells, `ETag` and
- * `Last-Modified` from the file's own time.
+ * `Last-Modified` from the file's own time, once its second is over.
  */
 import type { PageBody } from '../core/store.js'
 import { httpDate } from './http-date.js'
@@ -22,11 +22,17 @@ const types: Readonly<Record<string, string>> = {
 /** What says no more of a page than its file does, or is made anew for each answer. */
 const told = new Set(['content-type', 'content-length', 'date', 'etag', 'last-modified', 'cache-status'])
 
+/**
+ * How long after the end of its second a file gets validators, in milliseconds. They tell seconds only: another page
+ * of that second and length would have the same, and who holds the one would be told that it is the other.
+ */
+const settleMs = 100
+
 /** The page that lies at `key`; `modifiedMs` is the time of its file, where it is known. */
-export function plainPage(key: string, body: PageBody, modifiedMs: number | undefined): StoredPage {
+export function plainPage(key: string, body: PageBody, modifiedMs: number | undefined, nowMs: number): StoredPage {
   const size = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength
   const headers: Field[] = [['Content-Type', `${typeOf(key)}; charset=utf-8`]]
-  if (modifiedMs !== undefined) {
+  if (modifiedMs !== undefined && nowMs >= (Math.floor(modifiedMs / 1000) + 1) * 1000 + settleMs) {
     headers.push(['ETag', fileTag(modifiedMs, size)], ['Last-Modified', httpDate(modifiedMs)])
   }
   return {

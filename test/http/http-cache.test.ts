@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { gunzipSync } from 'node:zlib'
-import { createCache, PagekeepError } from 'pagekeep'
+import { createCache, PagekeepError, systemClock } from 'pagekeep'
 import { HttpCache, type HttpCacheOptions, variantsToo } from 'pagekeep/http'
 import { DiskStore } from 'pagekeep/stores/disk'
 import { MemoryStore } from 'pagekeep/stores/memory'
@@ -579,7 +579,9 @@ describe('plain pages', () => {
     const directory = mkdtempSync(path.join(tmpdir(), 'pagekeep-http-'))
     try {
       const cache = createCache({ store: new DiskStore({ directory }) })
-      const pages = new HttpCache({ cache, hosts: 'any', plain: true })
+      // The file's second is over, by far.
+      const clock = { ...systemClock, now: () => Date.now() + 5000 }
+      const pages = new HttpCache({ cache, hosts: 'any', plain: true, clock })
       const site: Site = new Site({
         headers: [
           ['Content-Type', 'text/html; charset=utf-8'],
@@ -613,6 +615,41 @@ describe('plain pages', () => {
     } finally {
       rmSync(directory, { recursive: true })
     }
+  })
+})
+
+describe('a plain page that is replaced within its second by another of its length', () => {
+  /** What a visitor is told who has seen the first of two pages and asks for the second. */
+  async function secondVisit(delayMs: number) {
+    const directory = mkdtempSync(path.join(tmpdir(), 'pagekeep-http-'))
+    const cache = createCache({ store: new DiskStore({ directory }) })
+    try {
+      const clock = { ...systemClock, now: () => Date.now() + delayMs }
+      const pages = new HttpCache({ cache, hosts: 'any', plain: true, clock })
+      const site = (body: string) => new Site({ headers: [['Content-Type', 'text/html; charset=utf-8']], body })
+      // Both within one second of the file system's clock.
+      await new Promise((resolve) => setTimeout(resolve, 1000 - (Date.now() % 1000)))
+      await ask(pages, site('one'))
+      const seen = await ask(pages, site('one'))
+      const [etag, modified] = [header(seen, 'etag'), header(seen, 'last-modified')]
+      await cache.evict('**')
+      await ask(pages, site('two'))
+      const byTag = await ask(pages, site('two'), { headers: { 'if-none-match': etag ?? '"none"' } })
+      const byDate = await ask(pages, site('two'), { headers: { 'if-modified-since': modified ?? 'never' } })
+      return [byTag.status, byDate.status]
+    } finally {
+      await cache.close()
+      rmSync(directory, { recursive: true })
+    }
+  }
+
+  it('is never called unmodified', async () => {
+    expect(await secondVisit(0)).toEqual([200, 200])
+  })
+
+  it('twin: is, where validators are given at once', async () => {
+    // On a busy machine the two may come to lie in different seconds.
+    await expect.poll(() => secondVisit(60_000), { timeout: 30_000 }).toContain(304)
   })
 })
 
