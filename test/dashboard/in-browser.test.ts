@@ -134,7 +134,8 @@ describe('the dashboard in Chromium', () => {
     const { page } = await open()
     await visit(7)
     await query(connection, 'UPDATE ports SET revision = revision + 1 WHERE id = 7')
-    const row = page.locator('#table-evictions tbody tr', { hasText: 'ports/dns/port-7/index.html' }).first()
+    const rows = page.locator('#table-evictions tbody tr', { hasText: 'ports/dns/port-7/index.html' })
+    const row = rows.filter({ hasText: 'cache_clearing_ports' }).first()
     await row.waitFor()
     expect(await row.innerText()).toMatch(
       /queue[\s\S]*cache_clearing_ports[\s\S]*ports\/dns\/port-7\/index\.html[\s\S]*1/,

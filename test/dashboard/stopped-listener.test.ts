@@ -58,8 +58,9 @@ it('a listener that is stopped is told by the metric, the state and the page; an
   expect(await page.title()).toBe('⚠ pagekeep')
 
   site.listener.kill('SIGCONT')
-  await page.getByText('well, live').waitFor()
+  // The cache looks whether it is heard when somebody asks for a page.
   await site.untilKept(0, 1)
+  await page.getByText('well, live').waitFor()
   expect((await state()).isSilent).toBe(false)
   expect(await metric('pagekeep_blind')).toBe(0)
   expect(await metric('pagekeep_blind_seconds_total')).toBeGreaterThan(0)

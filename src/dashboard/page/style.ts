@@ -58,7 +58,7 @@ button.danger { background: var(--bad); border-color: var(--bad); color: var(--c
 .row { display: flex; gap: .6rem; align-items: center; border-bottom: 1px solid var(--line); padding: .15rem 0; min-height: 2.2rem; }
 .row .name { flex: 1 1 auto; min-width: 0; overflow-wrap: anywhere; } .row .meta { color: var(--quiet); font-size: .85rem; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .row button { padding: .1rem .5rem; min-height: 1.9rem; } .row button.toggle { text-align: left; border-color: transparent; background: none; padding-left: 0; font: .95em ui-monospace, monospace; overflow-wrap: anywhere; }
-.toggle::before { content: '▸'; display: inline-block; width: 1.1em; } .toggle[aria-expanded=true]::before { content: '▾'; }
+.toggle::before { content: '▸' / ''; display: inline-block; width: 1.1em; } .toggle[aria-expanded=true]::before { content: '▾' / ''; }
 .leaf { font: .95em ui-monospace, monospace; padding-left: 1.05em; }
 dialog { border: 1px solid var(--line); border-radius: 8px; background: var(--card); color: var(--ink); max-width: min(32rem, 92vw); } dialog::backdrop { background: #0008; }
 dialog form { display: block; } .buttons { display: flex; gap: .6rem; justify-content: flex-end; }
