@@ -98,6 +98,12 @@ Under systemd (Type=notify, NotifyAccess=all) it says when it is ready, and that
     .option('--max-lag <seconds>', 'how old the sign of life of the listener may be (default: 30)')
     .action(act(async (...given) => (await import('./commands/doctor.js')).doctor(...given)))
   program
+    .command('status')
+    .description('how many pages, how far behind the database, who listens, what waits')
+    .option('-w, --watch', 'show it again, every two seconds')
+    .option('--interval <seconds>', 'with --watch: how often (default: 2)')
+    .action(act(async (...given) => (await import('./commands/status.js')).status(...given)))
+  program
     .command('ls')
     .description('list kept pages')
     .argument('[selector]', 'a key, a subtree ("a/b/**"), a pattern ("a/b.*") or "tag:NAME" (default: all)')
@@ -110,6 +116,11 @@ Under systemd (Type=notify, NotifyAccess=all) it says when it is ready, and that
     .argument('<key>', 'daily/2020/01/08.daily.head')
     .action(act(async (...given) => (await import('./commands/pages.js')).cat(...given)))
   program
+    .command('why')
+    .description('what is known of a page: since when it is kept, its tags, what evicted it last')
+    .argument('<key>', 'daily/2020/01/08.daily.head')
+    .action(act(async (...given) => (await import('./commands/why.js')).why(...given)))
+  program
     .command('evict')
     .description('evict pages; when it is done, none that was rendered before is kept')
     .argument('<selectors...>', 'keys, subtrees ("a/b/**"), patterns ("a/b.*") or "tag:NAME"')
@@ -121,6 +132,38 @@ Under systemd (Type=notify, NotifyAccess=all) it says when it is ready, and that
     .option('-n, --dry-run', 'count them only')
     .option('-y, --yes', 'do not ask')
     .action(act(async (...given) => (await import('./commands/pages.js')).clear(...given)))
+  program
+    .command('verify')
+    .description('render kept pages again and compare; exit code 1 when one is stale')
+    .argument('[selector]', 'which pages (default: all)')
+    .option('--sample <share>', 'the share of pages to check, above 0 up to 1 (default: 1)')
+    .option('--grace <ms>', 'how long an eviction may be on its way (default: 1000)')
+    .action(act(async (...given) => (await import('./commands/verify.js')).verify(...given)))
+  program
+    .command('warm')
+    .description('ask the site for pages, so that they are kept')
+    .argument('[urls...]', 'addresses, or paths below site.url; a sitemap by --sitemap, a list by --list')
+    .option('--sitemap <url>', 'a sitemap, or an index of sitemaps: address or file')
+    .option('--list <file>', 'a file with an address a line; "-" is stdin')
+    .option('--concurrency <count>', 'how many at a time (default: 4)')
+    .option('--delay <ms>', 'how long each of them waits between two pages (default: 0)')
+    .option('--resume <file>', 'note there what is done, and skip what is noted')
+    .action(act(async (...given) => (await import('./commands/warm.js')).warm(...given)))
+  program
+    .command('init')
+    .description('read the database, propose rules and routes, and write a config')
+    .option('-o, --output <file>', 'where to write it (default: pagekeep.config.ts; .json writes data)')
+    .option('--tables <names>', 'which tables pages are made of, with commas between (default: asks, or all)')
+    .option('-y, --yes', 'do not ask')
+    .option('-f, --force', 'replace a config that is there')
+    .action(act(async (...given) => (await import('./commands/init.js')).init(...given)))
+  program
+    .command('bench')
+    .description('measure how soon your own pages are answered')
+    .argument('<urls...>', 'addresses, or paths below site.url')
+    .option('--seconds <count>', 'how long (default: 5)')
+    .option('--concurrency <count>', 'how many at a time (default: 4)')
+    .action(act(async (...given) => (await import('./commands/bench.js')).bench(...given)))
   program
     .command('completion')
     .description('print the completion of a shell: eval "$(pagekeep completion bash)"')

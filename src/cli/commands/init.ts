@@ -1,0 +1,78 @@
+/** `init`: reads the catalogue of the database, proposes routes and rules, and writes a config. Changes no database. */
+import { existsSync, writeFileSync } from 'node:fs'
+import { nearestName } from '../../invalidators/postgres/nearest-name.js'
+import { ask, confirm } from '../ask.js'
+import { type CatalogueTable, readCatalogue } from '../catalogue.js'
+import { proposalAsJson, proposalAsModule, propose } from '../proposal.js'
+import { table } from '../terminal.js'
+import { UsageError } from '../usage-error.js'
+import { type Context, withDatabase } from '../workplace.js'
+
+interface InitFlags {
+  readonly output?: string
+  readonly tables?: string
+  readonly yes?: boolean
+  readonly force?: boolean
+  readonly directory?: string
+}
+
+export async function init(context: Context, _given: unknown, rawFlags: object): Promise<number> {
+  const flags = rawFlags as InitFlags
+  const { terminal, settings } = context
+  const output = flags.output ?? 'pagekeep.config.ts'
+  if (!/\.(ts|mts|js|mjs|json)$/.test(output))
+    throw new UsageError(`Expected --output to end with .ts, .js or .json, got "${output}"`)
+  if (existsSync(output) && flags.force !== true)
+    throw new UsageError(`There is a "${output}" already. Pass --force to replace it, or --output for another.`)
+  const all = await withDatabase(context, (statements) => readCatalogue(statements, settings.schema))
+  if (all.length === 0) throw new UsageError('The database has no tables that this role may see.')
+  const isAsked = terminal.isInteractive && flags.yes !== true
+  if (isAsked)
+    for (const line of table(
+      all.map(({ written, key, columns }) => [
+        `  ${written}`,
+        `${columns.length} columns`,
+        key.length === 0 ? 'no primary key' : `key ${key.join(', ')}`,
+      ]),
+    ))
+      terminal.note(line)
+  const names = flags.tables ?? (isAsked ? await ask('Which tables are pages made of?', 'all') : 'all')
+  const directory = flags.directory ?? (isAsked ? await ask('Where shall pages lie?', './cache') : './cache')
+  const proposal = propose(choose(all, names))
+  if (proposal.rules.length === 0)
+    throw new UsageError('None of these tables has a primary key, so no page can be named by its rows.')
+  for (const name of proposal.leftOut)
+    terminal.note(`${name} has no primary key and is left out: write its rule by hand.`)
+  const text = output.endsWith('.json') ? proposalAsJson(proposal, directory) : proposalAsModule(proposal, directory)
+  if (isAsked) {
+    terminal.note(text)
+    if (!(await confirm(terminal, `Write this to ${output}?`, false))) return 1
+  }
+  writeFileSync(output, text)
+  terminal.answer(
+    {
+      written: output,
+      routes: proposal.routes.map(({ template }) => template),
+      rules: proposal.rules.map(({ watch }) => watch),
+    },
+    (answer) => [
+      `${answer.written} is written: ${answer.rules.length} rules, ${answer.routes.length} routes. Mend it: you know which columns pages show.`,
+      'Then: pagekeep install, pagekeep listen, pagekeep doctor.',
+    ],
+  )
+  return 0
+}
+
+function choose(all: readonly CatalogueTable[], names: string): readonly CatalogueTable[] {
+  if (names.trim() === 'all') return all
+  return names.split(',').map((written) => {
+    const name = written.trim()
+    const found = all.find((one) => one.written === name || `${one.schema}.${one.name}` === name)
+    if (found !== undefined) return found
+    const nearest = nearestName(
+      name,
+      all.map((one) => one.written),
+    )
+    throw new UsageError(`There is no table "${name}"${nearest === undefined ? '' : ` (did you mean "${nearest}"?)`}`)
+  })
+}
