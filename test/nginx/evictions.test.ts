@@ -5,6 +5,7 @@ import { createMiddleware, HttpCache } from 'pagekeep/http'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { Counter, pageOf, versionOf } from './counter.js'
 import type { NginxServer } from './nginx-server.js'
+import { mayStartNginx } from './nginx-server.js'
 import { Site } from './site.js'
 
 const key = 'news/index.html'
@@ -77,7 +78,7 @@ async function hammer(
   return tally
 }
 
-describe('a page that is evicted and rendered all the time, sent by nginx', () => {
+describe.skipIf(!mayStartNginx)('a page that is evicted and rendered all the time, sent by nginx', () => {
   it('is always there, whole, and never older than an eviction that had completed', async () => {
     const nginx = await site.nginx()
     const before = evicted.value
@@ -98,7 +99,7 @@ describe('a page that is evicted and rendered all the time, sent by nginx', () =
   })
 })
 
-describe('a file that comes and goes by the thousand a second', () => {
+describe.skipIf(!mayStartNginx)('a file that comes and goes by the thousand a second', () => {
   let site: Site
   beforeAll(() => {
     site = new Site()
