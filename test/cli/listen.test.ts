@@ -11,7 +11,7 @@ import { evictRoute, FeedSchema, watch } from 'pagekeep/invalidators/postgres'
 import { DiskStore } from 'pagekeep/stores/disk'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { connect, type PostgresServer, query, startPostgres } from '../support/postgres.js'
-import { cleanEnvironment, startCli } from './run-cli.js'
+import { cleanEnvironment, runCli, startCli } from './run-cli.js'
 
 let postgres: PostgresServer
 let cwd: string
@@ -143,6 +143,24 @@ describe('pagekeep listen', () => {
     daemon.child.kill('SIGHUP')
     await daemon.said('the config was read again')
     await until('the other directory is used', () => existsSync(join(cwd, 'elsewhere', '.pagekeep')))
+  })
+
+  it('is seen by doctor and status when it is stopped in its tracks, and when it goes on', async () => {
+    const daemon = listen()
+    await daemon.said('ready')
+    const verdict = async () => {
+      const { stdout } = await runCli(['doctor', '--json', '--max-lag', '6'], { cwd })
+      const { findings } = JSON.parse(stdout) as { findings: { code: string; level: string; message: string }[] }
+      return findings.find(({ code }) => code === 'listener')
+    }
+    await until('it is heard', async () => (await verdict())?.level === 'ok')
+    daemon.child.kill('SIGSTOP')
+    await until('it is missed', async () => (await verdict())?.level === 'fail')
+    expect((await verdict())?.message).toContain('last heard of')
+    const status = JSON.parse((await runCli(['status', '--json'], { cwd })).stdout)
+    expect(status.silentMs).toBeGreaterThan(6000)
+    daemon.child.kill('SIGCONT')
+    await until('it is heard again', async () => (await verdict())?.level === 'ok')
   })
 
   it('writes one JSON document a line with --log json', async () => {
