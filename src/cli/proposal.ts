@@ -78,6 +78,12 @@ export function proposalAsJson({ routes, rules }: Proposal, directory: string): 
   return `${JSON.stringify({ store: { directory }, routes: routes.map(({ template }) => template), rules }, undefined, 2)}\n`
 }
 
+const imports = [
+  ['route', 'pagekeep'],
+  ['defineConfig', 'pagekeep/config'],
+  ['evictRoute, watch', 'pagekeep/invalidators/postgres'],
+] as const
+
 /** The config as TypeScript; the routes are exported, for the application to keep its pages by. */
 export function proposalAsModule({ routes, rules }: Proposal, directory: string): string {
   const quoted = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
@@ -92,9 +98,7 @@ export function proposalAsModule({ routes, rules }: Proposal, directory: string)
   }
   return `// Which pages there are and what changes them, for the program \`pagekeep\`. The application keeps its pages by the
 // same routes: import them from here. The database is named by DATABASE_URL.
-import { route } from 'pagekeep'
-import { defineConfig } from 'pagekeep/config'
-import { evictRoute, watch } from 'pagekeep/invalidators/postgres'
+${imports.map(([names, from]) => `import { ${names} } from ${quoted(from)}`).join('\n')}
 
 ${routes.map(({ variable, template }) => `export const ${variable} = route(${quoted(template)})`).join('\n')}
 
