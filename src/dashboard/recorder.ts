@@ -51,7 +51,9 @@ export class Recorder {
     this.#misses = observer.metrics.misses.total
     this.#offs.push(
       observer.onEviction((eviction) => {
-        const { keys, selectors } = eviction
+        const { keys, selectors, why, removed, doomed } = eviction
+        // Most second looks find nothing, and would push out what did.
+        if (why === 'second-look' && removed + doomed === 0) return
         push(this.evictions, { ...eviction, keys: keys.slice(0, maxShown), selectors: selectors.slice(0, maxShown) })
         this.#tell()
       }),

@@ -12,13 +12,17 @@ const head = `<!doctype html>
 </head>
 `
 
+/** A column of numbers is written with a `#`. */
+const heading = (column: string) =>
+  column.startsWith('#') ? `<th scope="col" class="n">${column.slice(1)}</th>` : `<th scope="col">${column}</th>`
+
 const table = (
   id: string,
   caption: string,
   columns: readonly string[],
 ) => `<div class="scroll" tabindex="0" role="region" aria-label="${caption}">
 <table id="${id}"><caption class="visually-hidden">${caption}</caption>
-<thead><tr>${columns.map((column) => `<th scope="col">${column}</th>`).join('')}</tr></thead><tbody></tbody></table></div>`
+<thead><tr>${columns.map(heading).join('')}</tr></thead><tbody></tbody></table></div>`
 
 const section = (id: string, title: string, body: string) =>
   `<section aria-labelledby="${id}-title" id="${id}"><h2 id="${id}-title">${title}</h2>${body}</section>\n`
@@ -44,18 +48,18 @@ ${section('ratio', 'Hit ratio', '<figure id="chart-ratio"></figure>')}${section(
 ${section(
   'evictions',
   'Evictions',
-  table('table-evictions', 'The latest evictions', ['When', 'Why', 'Rule', 'What', 'Pages', 'Doomed']),
+  table('table-evictions', 'The latest evictions', ['When', 'Why', 'Rule', 'What', '#Pages', '#Doomed']),
 )}<div class="pair">
 ${section(
   'nodes',
   'Listeners and queues',
-  table('table-nodes', 'Listeners, and how far behind they are', ['Node', 'State', 'Lag', 'Backlog', 'Set aside']),
-)}${section('faults', 'Faults', table('table-faults', 'Faults by code', ['Code', 'Times', 'Last', 'What it says']))}</div>
+  table('table-nodes', 'Listeners, and how far behind they are', ['Node', 'State', '#Lag', '#Backlog', '#Set aside']),
+)}${section('faults', 'Faults', table('table-faults', 'Faults by code', ['Code', '#Times', 'Last', 'What it says']))}</div>
 <div class="pair">
 ${section('dooms', 'Doomed renders', table('table-dooms', 'Renders that an eviction overtook', ['When', 'Page']))}${section(
   'blinds',
   'Blind periods',
-  table('table-blinds', 'When the cache did not hear from its invalidator', ['From', 'For']),
+  table('table-blinds', 'When the cache did not hear from its invalidator', ['From', '#For']),
 )}</div>
 ${section(
   'pages',

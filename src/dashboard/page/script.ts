@@ -130,14 +130,14 @@ function show() {
     cell(time(one.atMs), 'when'),
     cell(one.why, '', 'why'),
     cell(one.rules.join(', ') || '–', '', 'rule'),
-    make('td', {}, make('code', {}, one.selectors.join(' ')), one.keys.length > 0 ? make('small', {}, one.keys.join(' ') + (one.removed > one.keys.length ? ' …' : '')) : null),
+    make('td', {}, make('code', {}, one.selectors.join(' ')), one.keys.length > 0 && one.keys.join(' ') !== one.selectors.join(' ') ? make('small', {}, one.keys.join(' ') + (one.removed > one.keys.length ? ' …' : '')) : null),
     cell(count(one.removed), 'n', 'pages'),
     cell(count(one.doomed), 'n', 'doomed'),
   ])
   const own = state.invalidator === null ? [] : [{ name: state.invalidator.node ?? 'this process', state: state.invalidator.state, lagSeconds: state.lagSeconds, backlog: queues.length > 0 ? null : state.invalidator.owed, setAside: null }, ...queues.map((queue) => ({ name: '└ ' + queue.table, state: '', lagSeconds: null, backlog: queue.backlog, setAside: queue.setAside, isQueue: true }))]
   const beside = state.invalidator === null && state.lagSeconds !== null ? [{ name: 'another process', state: state.isSilent ? 'silent' : 'heard', lagSeconds: state.lagSeconds, backlog: null, setAside: null }] : []
   rows('table-nodes', [...own, ...beside, ...state.nodes], 'No invalidator runs in this process, and none was ever heard.', (node) => [
-    cell(node.name), cell(node.state), cell(node.isQueue || node.lagSeconds === undefined ? '' : span(node.lagSeconds), 'n'), cell(node.backlog === null || node.backlog === undefined ? '' : count(node.backlog), 'n'), cell(node.setAside === null || node.setAside === undefined ? '' : count(node.setAside), 'n'),
+    cell(node.name), cell(node.state), cell(node.isQueue || node.lagSeconds === undefined ? '' : span(node.lagSeconds), 'n', 'lag'), cell(node.backlog === null || node.backlog === undefined ? '' : count(node.backlog), 'n', 'backlog'), cell(node.setAside === null || node.setAside === undefined ? '' : count(node.setAside), 'n', 'set aside'),
   ])
   rows('table-faults', state.faults, 'None.', (fault) => [
     make('td', {}, make('code', {}, fault.code), make('small', {}, fault.source)), cell(count(fault.count), 'n', 'times'), cell(time(fault.lastAtMs), 'when', 'last'), cell(fault.message),
@@ -159,7 +159,7 @@ const svg = (name, attributes, ...children) => {
   return element
 }
 function chart(id, title, lines, top, unit) {
-  const [width, height, left, bottom] = [560, 170, 46, 20]
+  const [width, height, left, bottom] = [Math.max(260, $(id).clientWidth), 170, 46, 20]
   const endMs = samples.at(-1)?.atMs ?? Date.now()
   const fromMs = endMs - 15 * 60000
   const x = (atMs) => left + ((atMs - fromMs) / (endMs - fromMs)) * (width - left - 6)
@@ -193,6 +193,8 @@ function draw() {
   const top = niceTop(Math.max(10, ...rendered.map(({ slowMs }) => slowMs)))
   chart('chart-latency', 'Time of renders over the last 15 minutes', [{ name: 'median', points: rendered.map(({ atMs, medianMs }) => [atMs, medianMs]) }, { name: 'slowest twentieth', points: rendered.map(({ atMs, slowMs }) => [atMs, slowMs]) }], top, ms)
 }
+
+addEventListener('resize', () => draw())
 
 // The tree.
 async function ask(address) {

@@ -30,7 +30,7 @@ section { background: var(--card); border: 1px solid var(--line); border-radius:
 #alarm { max-width: calc(1240px - 2.5rem); margin: 0 auto 1rem; padding: .8rem 1rem; border: 2px solid var(--bad); background: var(--bad-back); border-radius: 8px; font-weight: 600; }
 #alarm[hidden] { display: none; }
 #alarm p { margin: 0; } #alarm p + p { margin-top: .4rem; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.2rem, 1fr)); gap: .5rem 1rem; margin: 0; }
+.tiles { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: .6rem 1rem; margin: 0; }
 .tile dt { color: var(--quiet); font-size: .85rem; } .tile dd { margin: 0; }
 .tile b { font-size: 1.5rem; font-variant-numeric: tabular-nums; display: block; line-height: 1.25; } .tile small { color: var(--quiet); }
 .tile[data-health=bad] b { color: var(--bad); } .tile[data-health=warn] b { color: var(--warn); }
@@ -45,7 +45,7 @@ svg text { fill: var(--quiet); font: 11px system-ui, sans-serif; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th { text-align: left; font-weight: 600; color: var(--quiet); position: sticky; top: 0; background: var(--card); }
 th, td { padding: .3rem .7rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
-td { overflow-wrap: anywhere; } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; } td.when { white-space: nowrap; font-variant-numeric: tabular-nums; }
+td code, td small { overflow-wrap: anywhere; } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; } td.when { white-space: nowrap; font-variant-numeric: tabular-nums; }
 td small { color: var(--quiet); display: block; }
 td.none { color: var(--quiet); }
 code { font: .92em ui-monospace, monospace; overflow-wrap: anywhere; }
@@ -69,9 +69,10 @@ dialog form { display: block; } .buttons { display: flex; gap: .6rem; justify-co
   .pair { grid-template-columns: minmax(0, 1fr); } .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   header, nav, main, footer { padding-inline: .75rem; } #alarm { margin-inline: .75rem; } section { padding: .8rem .75rem; }
   th, td { padding-right: .5rem; } .row .meta { white-space: normal; text-align: right; }
-  #table-evictions thead, #table-faults thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-  #table-evictions tr, #table-faults tr { display: block; padding: .4rem 0; border-bottom: 1px solid var(--line); }
-  #table-evictions td, #table-faults td { display: block; border: 0; padding: 0; text-align: left; }
-  #table-evictions td[data-label]::before, #table-faults td[data-label]::before { content: attr(data-label) ': '; color: var(--quiet); }
+  #table-evictions thead, #table-faults thead, #table-nodes thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  #table-evictions tr, #table-faults tr, #table-nodes tr { display: block; padding: .4rem 0; border-bottom: 1px solid var(--line); }
+  #table-evictions td, #table-faults td, #table-nodes td { display: block; border: 0; padding: 0; text-align: left; }
+  td:empty { display: none !important; }
+  td[data-label]::before { content: attr(data-label) ': '; color: var(--quiet); }
 }
 `
