@@ -29,6 +29,7 @@ export function chartOf(title: string, measured: readonly Measured[], isOurs: (n
   })
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="13">`,
+    `<title>${escaped(title)}</title>`,
     `<rect width="${width}" height="${height}" fill="#fff"/>`,
     `<text x="12" y="24" font-size="15" font-weight="bold">${escaped(title)}</text>`,
     ...ticks(least, most).map(

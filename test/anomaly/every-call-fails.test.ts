@@ -273,7 +273,8 @@ describe('under a size limit the same holds, and no eviction is lost, when a cal
     expect(signatures.length).toBeGreaterThan(10)
     for (const [at, signature] of signatures.entries()) {
       const fault = { errno: 'EIO', only: (call: string, place: string) => `${call} ${place}` === signature } as const
-      for (const forGood of triesAll ? [false, true] : [at % 2 === 0]) await hasFailed(scenario, { ...fault, nth: 1, forGood })
+      for (const forGood of triesAll ? [false, true] : [at % 2 === 0])
+        await hasFailed(scenario, { ...fault, nth: 1, forGood })
     }
   })
 })

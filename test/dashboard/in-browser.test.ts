@@ -12,7 +12,7 @@ import { DiskStore } from 'pagekeep/stores/disk'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type PostgresServer, query, startPostgres } from '../support/postgres.js'
-import { startBrowser } from './browser.js'
+import { mayStartBrowser, startBrowser } from './browser.js'
 import { type ServedDashboard, serveDashboard } from './served-dashboard.js'
 
 const schema = `
@@ -108,7 +108,7 @@ async function open(options: BrowserContextOptions = {}): Promise<Opened> {
   return { page, complaints, foreign }
 }
 
-describe('the dashboard in Chromium', () => {
+describe.skipIf(!mayStartBrowser())('the dashboard in Chromium', () => {
   it('opens by the token in the address, forgets the address, and asks nobody else', async () => {
     const { page, complaints, foreign } = await open()
     expect(page.url()).toBe(`${served.origin}/pagekeep/`)
