@@ -14,9 +14,12 @@
  */
 import { rmSync } from 'node:fs'
 import type { DiskStoreOptions } from 'pagekeep/stores/disk'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { type Errno, errnos, type Fault, FaultyFiles, failingCalls, neverFailed } from './faulty-files.js'
 import { keys, keysOf, Site } from './site.js'
+
+// Thousands of sites are made and removed.
+vi.setConfig({ testTimeout: 600_000 })
 
 const triesAll = process.env.PAGEKEEP_FAULTS === 'full'
 
