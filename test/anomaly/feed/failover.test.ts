@@ -104,7 +104,8 @@ async function play({ isTrusting }: { readonly isTrusting: boolean }) {
     .toEqual([])
 
   const writers = isTrusting ? undefined : new Writers(site.href, 3)
-  await query(direct, 'UPDATE item SET version = version + 1000')
+  // The table's lock first: row by row, the writers and this statement could wait for each other.
+  await query(direct, 'LOCK TABLE item IN EXCLUSIVE MODE; UPDATE item SET version = version + 1000')
   const keepsWhatWillBeLost = async () => (await node.audit(promoted)).stale.length
   await expect.poll(keepsWhatWillBeLost, { timeout: 60_000 }).toBeGreaterThan(itemCount / 2)
 
