@@ -1,9 +1,8 @@
 /** `doctor`: looks at the directory, the way to the database, the rules and the listener, and says what to do. */
-import pg from 'pg'
+import type pg from 'pg'
 import { isPagekeepError, type PagekeepError, reasonOf } from '../../core/errors.js'
-import { connectFailure } from '../../invalidators/postgres/database-errors.js'
 import { judgeNotifyQueue } from '../../invalidators/postgres/feed/diagnose/check-feed.js'
-import { type Statements, withStatements } from '../../invalidators/postgres/feed/schema/borrowed-client.js'
+import { type Statements, withClient, withStatements } from '../../invalidators/postgres/feed/schema/borrowed-client.js'
 import { readSchemaName } from '../../invalidators/postgres/feed/schema/quoting.js'
 import { diagnose } from '../../invalidators/postgres/index.js'
 import { readListenFor } from '../../invalidators/postgres/listen-for.js'
@@ -74,7 +73,12 @@ export async function examine(settings: Settings, maxLagMs: number): Promise<Fin
     ]
   }
   try {
-    return [...findings, ...(await examineDatabase(settings, isCache ? directory : undefined, maxLagMs))]
+    const found = await withClient(settings.connection(), (client) =>
+      withStatements(client, (statements) =>
+        examineDatabase(settings, client, statements, isCache ? directory : undefined, maxLagMs),
+      ),
+    )
+    return [...findings, ...found]
   } catch (thrown) {
     if (!isPagekeepError(thrown)) throw thrown
     return [...findings, describe(thrown)]
@@ -83,28 +87,7 @@ export async function examine(settings: Settings, maxLagMs: number): Promise<Fin
 
 async function examineDatabase(
   settings: Settings,
-  directory: string | undefined,
-  maxLagMs: number,
-): Promise<Finding[]> {
-  const connection = settings.connection()
-  const client = new pg.Client(typeof connection === 'string' ? { connectionString: connection } : connection)
-  client.on('error', () => {})
-  const { host, port, database, user } = client
-  try {
-    await client.connect()
-  } catch (thrown) {
-    throw connectFailure(thrown, { host, port, database, user })
-  }
-  try {
-    return await withStatements(client, (statements) => examineWith(settings, client, statements, directory, maxLagMs))
-  } finally {
-    await client.end().catch(() => {})
-  }
-}
-
-async function examineWith(
-  settings: Settings,
-  client: pg.Client,
+  client: pg.ClientBase,
   statements: Statements,
   directory: string | undefined,
   maxLagMs: number,

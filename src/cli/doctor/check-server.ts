@@ -7,7 +7,7 @@ import { type Finding, fail, ok, warn } from './finding.js'
 const maxSkewMs = 2000
 
 export async function checkServer(
-  client: pg.Client,
+  client: pg.ClientBase,
   statements: Statements,
   kind: 'feed' | 'queues',
 ): Promise<Finding[]> {

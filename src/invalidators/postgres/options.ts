@@ -2,6 +2,7 @@
 import type pg from 'pg'
 import { type Clock, systemClock } from '../../core/clock.js'
 import { type EvictionTarget, type Logger, silentLogger } from '../../core/invalidator.js'
+import { readConnection, readNumbers, readTarget } from './checked-options.js'
 import { type ListenFor, type ListenForOptions, readListenFor } from './listen-for.js'
 import { Rule } from './rules.js'
 import { SteadyClock } from './steady-clock.js'
@@ -71,12 +72,7 @@ export type CheckedOptions = typeof numberDefaults & {
 
 /** Throws `TypeError` and `RangeError` for what cannot be used. */
 export function checkOptions(options: PostgresInvalidatorOptions): CheckedOptions {
-  const { connection, target, rules, logger = silentLogger, clock = systemClock } = options
-  const config = typeof connection === 'string' ? { connectionString: connection } : connection
-  if (typeof config !== 'object' || config === null) {
-    throw new TypeError(`Expected connection to be a connection string or pg.ClientConfig, got ${String(connection)}`)
-  }
-  if (typeof target?.evict !== 'function') throw new TypeError('Expected target to have evict(), as a cache has')
+  const { rules, logger = silentLogger, clock = systemClock } = options
   if (!Array.isArray(rules) || rules.length === 0 || rules.some((rule) => !isRule(rule))) {
     throw new TypeError('Expected rules to be a list of what rule() makes, and at least one')
   }
@@ -84,26 +80,14 @@ export function checkOptions(options: PostgresInvalidatorOptions): CheckedOption
   const twice = tables.find((table, index) => tables.indexOf(table) !== index)
   if (twice !== undefined) throw new TypeError(`Expected one rule for each queue table, got two for ${twice}`)
   return {
-    ...checkNumbers(options),
-    config,
-    target,
+    ...readNumbers(options, numberDefaults),
+    config: readConnection(options.connection),
+    target: readTarget(options.target),
     rules,
     listenFor: readListenFor(options.listenFor),
     logger,
     clock: new SteadyClock(clock),
   }
-}
-
-function checkNumbers(options: PostgresInvalidatorOptions): typeof numberDefaults {
-  const checked = { ...numberDefaults }
-  for (const name of Object.keys(numberDefaults) as (keyof typeof numberDefaults)[]) {
-    const value = options[name] ?? numberDefaults[name]
-    if (!Number.isSafeInteger(value) || value < 1) {
-      throw new RangeError(`Expected ${name} to be a positive integer, got ${String(value)}`)
-    }
-    checked[name] = value
-  }
-  return checked
 }
 
 /** By name as well: ESM and CJS builds hold two classes. */

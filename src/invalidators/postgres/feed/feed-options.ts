@@ -2,6 +2,7 @@
 import type pg from 'pg'
 import { type Clock, systemClock } from '../../../core/clock.js'
 import { type EvictionTarget, type Logger, silentLogger } from '../../../core/invalidator.js'
+import { readConnection, readNumbers, readTarget } from '../checked-options.js'
 import { SteadyClock } from '../steady-clock.js'
 import { defaultRetentionMs } from './janitor.js'
 import { readSchemaName, type SchemaName } from './schema/quoting.js'
@@ -107,37 +108,20 @@ export type CheckedFeedOptions = typeof numberDefaults & {
 
 /** Throws `TypeError` and `RangeError` for what cannot be used. */
 export function checkFeedOptions(options: FeedInvalidatorOptions): CheckedFeedOptions {
-  const { connection, target, schema = 'pagekeep', node, listen = true } = options
+  const { schema = 'pagekeep', node, listen = true } = options
   const { logger = silentLogger, clock = systemClock } = options
-  const config = typeof connection === 'string' ? { connectionString: connection } : connection
-  if (typeof config !== 'object' || config === null) {
-    throw new TypeError(`Expected connection to be a connection string or pg.ClientConfig, got ${String(connection)}`)
-  }
-  if (typeof target?.evict !== 'function') throw new TypeError('Expected target to have evict(), as a cache has')
   if (typeof listen !== 'boolean') throw new TypeError(`Expected listen to be true or false, got ${String(listen)}`)
   if (node !== undefined && (typeof node !== 'string' || node === '' || /\p{Cc}/u.test(node))) {
     throw new TypeError(`Expected node to be a name without control characters, got ${JSON.stringify(node)}`)
   }
   return {
-    ...checkNumbers(options),
-    config,
-    target,
+    ...readNumbers(options, numberDefaults),
+    config: readConnection(options.connection),
+    target: readTarget(options.target),
     schema: readSchemaName(schema),
     node,
     listen,
     logger,
     clock: new SteadyClock(clock),
   }
-}
-
-function checkNumbers(options: FeedInvalidatorOptions): typeof numberDefaults {
-  const checked = { ...numberDefaults }
-  for (const name of Object.keys(numberDefaults) as (keyof typeof numberDefaults)[]) {
-    const value = options[name] ?? numberDefaults[name]
-    if (!Number.isSafeInteger(value) || value < 1) {
-      throw new RangeError(`Expected ${name} to be a positive integer, got ${String(value)}`)
-    }
-    checked[name] = value
-  }
-  return checked
 }

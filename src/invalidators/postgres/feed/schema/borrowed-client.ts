@@ -4,6 +4,7 @@
  */
 import pg from 'pg'
 import { isPagekeepError, PagekeepError, reasonOf } from '../../../../core/errors.js'
+import { readConnection } from '../../checked-options.js'
 import { codeOf, connectFailure, lacks } from '../../database-errors.js'
 
 /** How to connect (`postgres://…`, or what `pg.Client` takes), or a connected client, which stays open. */
@@ -20,13 +21,13 @@ export interface Statements {
 
 const textOnly = { getTypeParser: () => (value: unknown) => value } as unknown as pg.CustomTypesConfig
 
-/** Calls `work` with a connection; ends the connection if it was made here. */
-export async function withStatements<T>(
+/** Calls `work` with a connected client; ends the connection if it was made here. */
+export async function withClient<T>(
   connection: SchemaConnection,
-  work: (statements: Statements) => Promise<T>,
+  work: (client: pg.ClientBase) => Promise<T>,
 ): Promise<T> {
-  if (isClient(connection)) return work(statementsOf(connection))
-  const client = new pg.Client(typeof connection === 'string' ? { connectionString: connection } : connection)
+  if (isClient(connection)) return work(connection)
+  const client = new pg.Client(readConnection(connection))
   client.on('error', () => {})
   const { host, port, database, user } = client
   try {
@@ -35,10 +36,17 @@ export async function withStatements<T>(
     throw connectFailure(thrown, { host, port, database, user })
   }
   try {
-    return await work(statementsOf(client))
+    return await work(client)
   } finally {
     await client.end().catch(() => {})
   }
+}
+
+export function withStatements<T>(
+  connection: SchemaConnection,
+  work: (statements: Statements) => Promise<T>,
+): Promise<T> {
+  return withClient(connection, (client) => work(statementsOf(client)))
 }
 
 /** Runs `sql` in a transaction of its own, in READ COMMITTED; locks are waited for `lockTimeoutMs` at most. */
