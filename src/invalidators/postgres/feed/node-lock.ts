@@ -9,11 +9,11 @@
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
-import { PagekeepError, reasonOf } from '../../../core/errors.js'
+import { PagekeepError } from '../../../core/errors.js'
 import type { StoreState } from '../../../core/store.js'
 import type { Connection } from '../connection.js'
 import type { InvalidatorEmitter } from '../events.js'
-import { endOwnLeftover, findHolder, type Holder, type LockAnswer } from '../listener-lock.js'
+import { findHolder, type Holder, KnownHolder, type LockAnswer, newHolderName } from '../lock-holder.js'
 
 /** The names of these among the store's texts. */
 export const nodeState = 'postgres-feed-node'
@@ -25,18 +25,17 @@ const namingClass = 0x706b666d
 
 export class NodeLock {
   readonly #state: StoreState
-  readonly #emitter: InvalidatorEmitter
   readonly #schema: string
-  #lastName: string | undefined
+  readonly #holder: KnownHolder
 
   constructor(state: StoreState, emitter: InvalidatorEmitter, schema: string) {
     this.#state = state
-    this.#emitter = emitter
     this.#schema = schema
+    this.#holder = new KnownHolder(state, holderState, emitter)
   }
 
   newName(): string {
-    return `pagekeep:${randomBytes(6).toString('hex')}`
+    return newHolderName()
   }
 
   /** The node's name; made, once for all processes of the store, if there is none. */
@@ -61,23 +60,8 @@ export class NodeLock {
   async tryTake(connection: Connection, name: string, node: string): Promise<LockAnswer> {
     const id = numberOf(`${this.#schema}\0${node}`)
     const [answer] = await connection.query('SELECT pg_try_advisory_lock($1, $2)::text AS taken', [lockClass, id])
-    if (answer?.taken !== 'true') {
-      const holder = await findHolder(connection, lockClass, id >>> 0, node)
-      if (holder.applicationName === this.#lastName) {
-        await endOwnLeftover(connection, holder)
-        return { kind: 'own-leftover', holder }
-      }
-      return { kind: holder.applicationName === (await this.#read(holderState)) ? 'same-node' : 'other-node', holder }
-    }
-    this.#lastName = name
-    try {
-      await this.#state.write(holderState, name)
-    } catch (thrown) {
-      this.#emitter.warn(
-        `The state "${holderState}" cannot be written, so other processes of this node are refused: ${reasonOf(thrown)}.`,
-      )
-    }
-    return { kind: 'held' }
+    if (answer?.taken === 'true') return this.#holder.becomes(name)
+    return this.#holder.judge(connection, await findHolder(connection, lockClass, id >>> 0, node))
   }
 
   async #read(name: string): Promise<string | undefined> {
