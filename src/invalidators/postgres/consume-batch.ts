@@ -77,12 +77,21 @@ export function selectorsOf(rule: Rule, rows: readonly TakenRow[]): SelectorSet 
   for (const { id, row } of rows) {
     try {
       selectors.addAll(rule.selectorsOf(row, id))
+      if (selectors.rows.length < maxToldRows) selectors.rows.push(rowText(rule, id, row))
     } catch (thrown) {
       errors.set(id, thrown as PagekeepError)
     }
   }
   if (errors.size > 0) throw new RowsRefused(errors)
   return selectors
+}
+
+const maxToldRows = 100
+
+/** `cache_clearing_ports#17 port_id=4 category=dns` */
+function rowText({ queue }: Rule, id: string, row: Readonly<Record<string, string | null>>): string {
+  const values = Object.entries(row).map(([name, value]) => `${name}=${value}`)
+  return `${queue?.table.written ?? ''}#${id} ${values.join(' ')}`.trim().slice(0, 200)
 }
 
 export async function evictBatch(batch: Batch, rows: readonly TakenRow[], selectors: SelectorSet): Promise<void> {

@@ -19,13 +19,14 @@ export interface InvalidatorEvents {
    * Selectors were evicted. `why`: by rows of a queue, by a NOTIFY without a queue, or a second time; by rows of
    * the feed, on trying again, or because the store was emptied. `rules` had a part in it, where that is known: each
    * is named by its table, or by its channel where it has none. `report` is what the target answered: the very
-   * object of a cache's own `evicted` event.
+   * object of a cache's own `evicted` event. `rows` of queues named it, as `table#id column=value`, a hundred at most.
    */
   evicted: {
     readonly why: 'queue' | 'notify' | 'second-look' | 'feed' | 'retry' | 'emptied'
     readonly selectors: readonly string[]
     readonly removed: number
     readonly rules: readonly string[]
+    readonly rows: readonly string[]
     readonly report: EvictionReport
   }
   /** Everything was evicted, since what was remembered of the feed could not be believed. `message` says it in words. */

@@ -26,7 +26,8 @@ export class Evictor {
       const report = await this.#target.evict(selectors.toInputs())
       const { removed } = report
       this.removed += removed
-      this.#emitter.emit('evicted', { why, selectors: selectors.toTexts(), removed, rules, report })
+      const { rows } = selectors
+      this.#emitter.emit('evicted', { why, selectors: selectors.toTexts(), removed, rules, rows, report })
     } catch (thrown) {
       if (isPagekeepError(thrown)) throw thrown
       throw new PagekeepError('evict-failed', `The eviction failed: ${reasonOf(thrown)}. It is tried again.`, {

@@ -10,6 +10,8 @@ export type PlainSelector = string | { readonly tag: string }
 
 export class SelectorSet {
   readonly #byText = new Map<string, PlainSelector>()
+  /** The rows of queues that named them, for people who ask why: the first hundred. */
+  readonly rows: string[] = []
 
   constructor(selectors: Iterable<PlainSelector> = []) {
     for (const selector of selectors) this.add(selector)
