@@ -15,6 +15,7 @@
  *                    temp/                files being written before they are renamed
  *                    boot                 which boot of the machine the pages are of (restart.ts)
  *                    state/cursor         texts of invalidators
+ *                    journal/             what became of pages, for people who ask (journal.ts)
  *
  * No key has a segment that starts with a dot, so no page can reach `.pagekeep`, nor a page's record
  * (`.page`) the directory of others (`page/`).
