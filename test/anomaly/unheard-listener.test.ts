@@ -7,21 +7,21 @@
  * leaves a listener that works.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { SilentProxy } from '../invalidators/postgres/silent-proxy.js'
 import { type PostgresServer, startPostgres } from '../support/postgres.js'
+import { TcpRelay } from '../support/tcp-relay.js'
 import { HeardSite } from './heard-site.js'
 
 let server: PostgresServer
-let proxy: SilentProxy
+let relay: TcpRelay
 let site: HeardSite
 beforeAll(async () => {
   server = await startPostgres()
-  proxy = await SilentProxy.start(server.port)
-  site = await HeardSite.start(server, proxy.port)
+  relay = await TcpRelay.start(server.port)
+  site = await HeardSite.start(server, relay.port)
 })
 afterAll(async () => {
   await site.close()
-  await proxy.stop()
+  await relay.stop()
   await server.stop()
 })
 
@@ -53,17 +53,17 @@ const scenes: Readonly<Record<string, Scene>> = {
   'is cut off by a connection that has gone silent': {
     row: 2,
     cut: () => {
-      proxy.isSilent = true
+      relay.isSilent = true
     },
     mend: () => {
-      proxy.isSilent = false
+      relay.isSilent = false
     },
   },
   'is cut off by a port that refuses': {
     row: 3,
-    cut: () => proxy.stop(),
+    cut: () => relay.stop(),
     async mend() {
-      proxy = await SilentProxy.start(server.port, proxy.port)
+      relay = await TcpRelay.start(server.port, { port: relay.port })
     },
   },
 }

@@ -4,26 +4,20 @@
  * The session tells the server to end such a connection (`tcp_user_timeout`); a notification carries nothing, so
  * that it takes long to come to that; and the process notices, reconnects and has lost nothing.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
-import path from 'node:path'
-import { FeedSchema } from 'pagekeep/invalidators/postgres'
 import pg from 'pg'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { fastDirectory } from '../../support/fast-directory.js'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { connect, type PostgresServer, query, startPostgres } from '../../support/postgres.js'
-import { NodeUnderTest } from './node-under-test.js'
-import { rules, tables } from './shop.js'
+import { FeedScene } from './feed-scene.js'
 
 let server: PostgresServer
-let home: string
-const undo: (() => Promise<unknown>)[] = []
+let scene: FeedScene
 beforeAll(async () => {
   server = await startPostgres()
 })
-afterEach(async () => {
-  for (const one of undo.splice(0).reverse()) await one()
-  rmSync(home, { recursive: true, force: true })
+beforeEach(async () => {
+  scene = await FeedScene.on(server)
 })
+afterEach(() => scene.end())
 afterAll(() => server.stop())
 
 interface Backend {
@@ -55,20 +49,10 @@ async function flood(connection: string, channel: string): Promise<void> {
   }
 }
 
-async function database(): Promise<string> {
-  home = mkdtempSync(path.join(fastDirectory(), 'pagekeep-blocked-'))
-  const connection = await server.createDatabase()
-  await query(connection, tables)
-  await new FeedSchema({ rules }).install(connection)
-  return connection
-}
-
 describe('a listener that is stopped', () => {
   it('is left by the server, which can vacuum and empty its queue, and loses nothing when it goes on', async () => {
-    const connection = await database()
-    const plan = { connection, directory: path.join(home, 'cache'), node: 'stopped', retentionMs: 60_000 }
-    const node = new NodeUnderTest(plan)
-    undo.push(() => node.kill())
+    const { connection } = scene
+    const node = scene.node('stopped')
     await node.start()
     node.pause()
     await flood(connection, 'pagekeep')
@@ -87,10 +71,10 @@ describe('a listener that is stopped', () => {
   }, 180_000)
 
   it('control: without tcp_user_timeout it pins the horizon of vacuum for as long as it is stopped', async () => {
-    const connection = await database()
+    const { connection } = scene
     const listener = new pg.Client({ connectionString: connection, application_name: 'plain listener' })
     listener.on('error', () => undefined)
-    undo.push(() => listener.end())
+    scene.onEnd(() => listener.end())
     await listener.connect()
     await listener.query('SET tcp_user_timeout = 0')
     await listener.query('LISTEN plain')

@@ -3,7 +3,7 @@
  * down: packets are dropped, and neither side is told. Needs Linux, `ip` and the right to make namespaces.
  */
 import { execFileSync } from 'node:child_process'
-import { createServer, type Server, Socket } from 'node:net'
+import { TcpRelay } from '../../support/tcp-relay.js'
 
 const ip = (...args: string[]) => execFileSync('ip', args, { stdio: ['ignore', 'pipe', 'pipe'] })
 
@@ -24,8 +24,7 @@ export class DroppedLink {
   readonly address: string
   port = 0
   readonly #name = `pk${process.pid}`
-  readonly #sockets = new Set<Socket>()
-  #server: Server | undefined
+  #relay: TcpRelay | undefined
 
   /** Joined to `targetPort` of the loopback. */
   static async make(targetPort: number): Promise<DroppedLink> {
@@ -58,8 +57,7 @@ export class DroppedLink {
   }
 
   async remove(): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy()
-    await new Promise((resolve) => (this.#server === undefined ? resolve(undefined) : this.#server.close(resolve)))
+    await this.#relay?.stop()
     // The interfaces go with the namespace.
     for (const act of [
       ['netns', 'del', this.#name],
@@ -81,27 +79,7 @@ export class DroppedLink {
     ip('link', 'set', here, 'up')
     ip('-n', this.#name, 'addr', 'add', `${this.address.replace(/1$/, '2')}/30`, 'dev', there)
     ip('-n', this.#name, 'link', 'set', there, 'up')
-    const server = createServer((near) => {
-      const far = new Socket().connect(targetPort, '127.0.0.1')
-      for (const [from, to] of [
-        [near, far],
-        [far, near],
-      ] as const) {
-        this.#sockets.add(from)
-        from.on('error', () => undefined)
-        from.on('close', () => {
-          this.#sockets.delete(from)
-          to.destroy()
-        })
-        from.pipe(to)
-      }
-    })
-    this.#server = server
-    await new Promise<void>((resolve, reject) => {
-      server.on('error', reject)
-      server.listen(0, this.address, resolve)
-    })
-    const address = server.address()
-    if (typeof address === 'object' && address !== null) this.port = address.port
+    this.#relay = await TcpRelay.start(targetPort, { host: this.address })
+    this.port = this.#relay.port
   }
 }

@@ -3,65 +3,16 @@
  * was lost was evicted, rendered and kept as pages: they say what never happened. The node notices the other
  * timeline and empties its store. The site and its node reach "the" server by one address that moves.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { createServer, type Server, Socket } from 'node:net'
 import path from 'node:path'
-import { FeedSchema } from 'pagekeep/invalidators/postgres'
 import { afterEach, describe, expect, it } from 'vitest'
-import { fastDirectory } from '../../support/fast-directory.js'
 import { query, startPostgres } from '../../support/postgres.js'
 import { startStandby } from '../../support/standby.js'
-import { NodeUnderTest } from './node-under-test.js'
-import { itemCount, pages, rules, tables } from './shop.js'
+import { TcpRelay } from '../../support/tcp-relay.js'
+import { FeedScene } from './feed-scene.js'
+import type { NodeUnderTest } from './node-under-test.js'
+import { itemCount, pages } from './shop.js'
 import { Writers } from './writers.js'
-
-/** One address for whichever server is the primary; none while `target` is undefined. */
-class MovingAddress {
-  target: number | undefined
-  readonly #server: Server
-  readonly #sockets = new Set<Socket>()
-
-  static async at(target: number): Promise<MovingAddress> {
-    const address = new MovingAddress(target)
-    await new Promise<void>((resolve) => address.#server.listen(0, '127.0.0.1', resolve))
-    return address
-  }
-
-  private constructor(target: number) {
-    this.target = target
-    this.#server = createServer((near) => {
-      if (this.target === undefined) return near.destroy()
-      const far = new Socket().connect(this.target, '127.0.0.1')
-      for (const [from, to] of [
-        [near, far],
-        [far, near],
-      ] as const) {
-        this.#sockets.add(from)
-        from.on('error', () => undefined)
-        from.on('close', () => to.destroy())
-        from.pipe(to)
-      }
-    })
-  }
-
-  get port(): number {
-    const address = this.#server.address()
-    return typeof address === 'object' && address !== null ? address.port : 0
-  }
-
-  /** Connections to the old place end. */
-  moveTo(target: number | undefined): void {
-    this.target = target
-    for (const socket of this.#sockets) socket.destroy()
-    this.#sockets.clear()
-  }
-
-  async close(): Promise<void> {
-    this.moveTo(undefined)
-    await new Promise((resolve) => this.#server.close(resolve))
-  }
-}
 
 const undo: (() => unknown)[] = []
 afterEach(async () => {
@@ -70,30 +21,21 @@ afterEach(async () => {
 
 /** Plays the failover; answers what the node keeps that the new primary does not say, and why it was emptied. */
 async function play({ isTrusting }: { readonly isTrusting: boolean }) {
-  const home = mkdtempSync(path.join(fastDirectory(), 'pagekeep-failover-'))
-  undo.push(() => rmSync(home, { recursive: true, force: true }))
   const primary = await startPostgres()
   undo.push(() => primary.stop())
-  const direct = await primary.createDatabase()
-  await query(direct, tables)
-  await new FeedSchema({ rules }).install(direct)
+  const scene = await FeedScene.on(primary)
+  undo.push(() => scene.end())
+  const direct = scene.connection
   const standby = await startStandby(primary.connectionString())
   undo.push(() => standby.stop())
   const promoted = standby.connectionString(new URL(direct).pathname.slice(1))
-  const address = await MovingAddress.at(primary.port)
-  undo.push(() => address.close())
+  // The one address under which the site finds its server, whichever it is.
+  const address = await TcpRelay.start(primary.port)
+  undo.push(() => address.stop())
   const site = new URL(direct)
   site.port = String(address.port)
 
-  const plan = {
-    connection: site.href,
-    directory: path.join(home, 'cache'),
-    node: 'web',
-    retentionMs: 600_000,
-    isTrusting,
-  }
-  const node = new NodeUnderTest(plan)
-  undo.push(() => node.kill())
+  const node = scene.node('web', { connection: site.href, retentionMs: 600_000, isTrusting })
   await node.start()
   await standby.caughtUp()
   // From here on nothing is shipped.

@@ -2,64 +2,55 @@
  * A link that is dead and does not say so. It is noticed because the server is asked at every heartbeat and must
  * answer in time; what was committed meanwhile is in the feed, and evicted when there is a link again.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
-import path from 'node:path'
-import { FeedSchema } from 'pagekeep/invalidators/postgres'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { SilentProxy } from '../../invalidators/postgres/silent-proxy.js'
-import { fastDirectory } from '../../support/fast-directory.js'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type PostgresServer, query, startPostgres } from '../../support/postgres.js'
+import { TcpRelay } from '../../support/tcp-relay.js'
 import { DroppedLink, whyNoNamespaces } from './dropped-link.js'
-import { NodeUnderTest } from './node-under-test.js'
-import { itemCount, rules, tables } from './shop.js'
+import { FeedScene } from './feed-scene.js'
+import type { NodeUnderTest } from './node-under-test.js'
+import { itemCount } from './shop.js'
 
 const noNamespaces = whyNoNamespaces()
 
 let server: PostgresServer
-let home: string
-const undo: (() => Promise<unknown>)[] = []
+let scene: FeedScene
 beforeAll(async () => {
   server = await startPostgres()
 })
-afterEach(async () => {
-  for (const one of undo.splice(0).reverse()) await one()
-  rmSync(home, { recursive: true, force: true })
+beforeEach(async () => {
+  scene = await FeedScene.on(server)
 })
+afterEach(() => scene.end())
 afterAll(() => server.stop())
 
-/** A shop, and a node that reaches its database at this place. */
-async function shop(host: string, port: number) {
-  home = mkdtempSync(path.join(fastDirectory(), 'pagekeep-link-'))
-  const direct = await server.createDatabase()
-  await query(direct, tables)
-  await new FeedSchema({ rules }).install(direct)
-  const url = new URL(direct)
+/** A node that reaches the database at this place. */
+function nodeThrough(host: string, port: number): NodeUnderTest {
+  const url = new URL(scene.connection)
   url.hostname = host
   url.port = String(port)
-  const plan = { connection: url.href, directory: path.join(home, 'cache'), node: 'far', retentionMs: 60_000 }
-  const node = new NodeUnderTest(plan)
-  undo.push(() => node.kill())
-  return { direct, node }
+  return scene.node('far', { connection: url.href })
 }
 
-async function everyPageIsKept(node: NodeUnderTest, direct: string): Promise<void> {
-  await expect.poll(async () => (await node.audit(direct)).kept, { timeout: 60_000 }).toBeGreaterThan(itemCount / 2)
+async function everyPageIsKept(node: NodeUnderTest): Promise<void> {
+  await expect
+    .poll(async () => (await node.audit(scene.connection)).kept, { timeout: 60_000 })
+    .toBeGreaterThan(itemCount / 2)
 }
 
 describe('a half-open link', () => {
   it('through a proxy that went silent and still answers keepalives is noticed, and nothing is lost', async () => {
-    const proxy = await SilentProxy.start(server.port)
-    undo.push(() => proxy.stop())
-    const { direct, node } = await shop('127.0.0.1', proxy.port)
+    const relay = await TcpRelay.start(server.port)
+    scene.onEnd(() => relay.stop())
+    const node = nodeThrough('127.0.0.1', relay.port)
     await node.start()
-    await everyPageIsKept(node, direct)
-    proxy.isSilent = true
-    await query(direct, 'UPDATE item SET version = version + 1')
-    expect((await node.audit(direct)).stale).not.toEqual([])
+    await everyPageIsKept(node)
+    relay.isSilent = true
+    await query(scene.connection, 'UPDATE item SET version = version + 1')
+    expect((await node.audit(scene.connection)).stale).not.toEqual([])
     await node.hears('disconnected')
-    proxy.isSilent = false
+    relay.isSilent = false
     await node.settle()
-    expect((await node.audit(direct)).stale).toEqual([])
+    expect((await node.audit(scene.connection)).stale).toEqual([])
     expect(node.emptied).toEqual(['no-cursor'])
   }, 120_000)
 
@@ -67,17 +58,17 @@ describe('a half-open link', () => {
     `with its packets dropped in a network namespace is noticed, and nothing is lost ${noNamespaces ?? ''}`.trim(),
     async () => {
       const link = await DroppedLink.make(server.port)
-      undo.push(() => link.remove())
-      const { direct, node } = await shop(link.address, link.port)
+      scene.onEnd(() => link.remove())
+      const node = nodeThrough(link.address, link.port)
       await node.start(link.command)
-      await everyPageIsKept(node, direct)
+      await everyPageIsKept(node)
       link.drop()
-      await query(direct, 'UPDATE item SET version = version + 1')
-      expect((await node.audit(direct)).stale).not.toEqual([])
+      await query(scene.connection, 'UPDATE item SET version = version + 1')
+      expect((await node.audit(scene.connection)).stale).not.toEqual([])
       await node.hears('disconnected')
       link.mend()
       await node.settle()
-      expect((await node.audit(direct)).stale).toEqual([])
+      expect((await node.audit(scene.connection)).stale).toEqual([])
     },
     120_000,
   )

@@ -3,14 +3,9 @@
  * are retained, one is stopped and goes on, the server crashes. In the end no node keeps a page that is not
  * what the database says. `PAGEKEEP_FEED_SECONDS=60` makes it as long as that.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
-import path from 'node:path'
-import { FeedSchema } from 'pagekeep/invalidators/postgres'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { fastDirectory } from '../../support/fast-directory.js'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type PostgresServer, query, startPostgres } from '../../support/postgres.js'
-import { NodeUnderTest } from './node-under-test.js'
-import { rules, tables } from './shop.js'
+import { FeedScene } from './feed-scene.js'
 import { Writers } from './writers.js'
 
 const seconds = Number(process.env.PAGEKEEP_FEED_SECONDS ?? 10)
@@ -18,37 +13,24 @@ const retentionMs = 1000 * Math.max(1, seconds / 10)
 const elapsed = (share: number) => new Promise((resolve) => setTimeout(resolve, seconds * 1000 * share))
 
 let server: PostgresServer
-let home: string
-const nodes: NodeUnderTest[] = []
+let scene: FeedScene
 beforeAll(async () => {
   server = await startPostgres()
 })
-afterEach(async () => {
-  for (const node of nodes.splice(0)) {
-    node.resume()
-    await node.kill()
-  }
-  rmSync(home, { recursive: true, force: true })
+beforeEach(async () => {
+  scene = await FeedScene.on(server)
 })
+afterEach(() => scene.end())
 afterAll(() => server.stop())
-
-async function site(names: readonly string[], forgetsEvery?: number): Promise<string> {
-  home = mkdtempSync(path.join(fastDirectory(), 'pagekeep-nodes-'))
-  const connection = await server.createDatabase()
-  await query(connection, tables)
-  await new FeedSchema({ rules }).install(connection)
-  for (const node of names) {
-    const plan = { connection, directory: path.join(home, node), node, retentionMs }
-    nodes.push(new NodeUnderTest({ ...plan, ...(forgetsEvery !== undefined && { forgetsEvery }) }))
-  }
-  await Promise.all(nodes.map((node) => node.start()))
-  return connection
-}
 
 describe('three nodes', () => {
   it('keep no page older than its data, whatever happens to them', { timeout: 120_000 + seconds * 3000 }, async () => {
-    const connection = await site(['steady', 'killed', 'stopped'])
-    const [steady, killed, stopped] = nodes as [NodeUnderTest, NodeUnderTest, NodeUnderTest]
+    const { connection } = scene
+    const steady = scene.node('steady', { retentionMs })
+    const killed = scene.node('killed', { retentionMs })
+    const stopped = scene.node('stopped', { retentionMs })
+    const nodes = [steady, killed, stopped]
+    await Promise.all(nodes.map((node) => node.start()))
     const writers = new Writers(connection, 6)
     await elapsed(0.1)
     await killed.kill()
@@ -74,16 +56,16 @@ describe('three nodes', () => {
     // The feed had thrown rows away that the killed node never saw, and that was noticed.
     expect(rowsBefore[0]?.mark).not.toBe('0')
     expect(killed.emptied.length).toBeGreaterThan(0)
-    expect(steady.plan.node).toBe('steady')
   })
 
   it('control: nodes that forget one eviction in three keep stale pages, and the audit finds them', async () => {
-    const connection = await site(['forgetful'], 3)
+    const { connection } = scene
+    const node = scene.node('forgetful', { retentionMs, forgetsEvery: 3 })
+    await node.start()
     const writers = new Writers(connection, 4)
     await expect.poll(() => writers.commits, { timeout: 60_000 }).toBeGreaterThan(60)
     await writers.stop()
-    const [node] = nodes
-    await node?.settle()
-    expect((await node?.audit(connection))?.stale).not.toEqual([])
+    await node.settle()
+    expect((await node.audit(connection)).stale).not.toEqual([])
   }, 120_000)
 })

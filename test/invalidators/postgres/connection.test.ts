@@ -3,9 +3,9 @@ import { FakeClock } from 'pagekeep/testing'
 import { expect, test } from 'vitest'
 import { Connection } from '../../../src/invalidators/postgres/connection.js'
 import { connect, query } from '../../support/postgres.js'
+import { TcpRelay } from '../../support/tcp-relay.js'
 import { count, gate, Harness, next, until } from './harness.js'
 import { MapState, RecordingTarget } from './recording-target.js'
-import { SilentProxy } from './silent-proxy.js'
 
 const harness = Harness.use()
 const ownBackends = "FROM pg_stat_activity WHERE application_name LIKE 'pagekeep:%' AND datname = current_database()"
@@ -42,15 +42,15 @@ test('a backend that is terminated (two errors and an end) is one loss and one r
 test('a connection that is silent but open is noticed within twice heartbeatMs, and the next one finds what was queued', async () => {
   const direct = await harness.database()
   const site = await harness.client(direct)
-  const proxy = await SilentProxy.start(harness.server.port)
-  harness.onEnd(() => proxy.stop())
+  const relay = await TcpRelay.start(harness.server.port)
+  harness.onEnd(() => relay.stop())
   const target = new RecordingTarget()
-  const connection = direct.replace(`:${harness.server.port}/`, `:${proxy.port}/`)
+  const connection = direct.replace(`:${harness.server.port}/`, `:${relay.port}/`)
   const heartbeatMs = 700
   const invalidator = harness.invalidator({ connection, target, heartbeatMs, connectTimeoutMs: 2000 })
   await invalidator.start()
 
-  proxy.isSilent = true
+  relay.isSilent = true
   const silentSinceMs = Date.now()
   const lost = next(invalidator, 'disconnected')
   await site.query("INSERT INTO cache_clearing_dates (date_to_clear) VALUES ('2020-01-08'); NOTIFY date_updated")
@@ -59,7 +59,7 @@ test('a connection that is silent but open is noticed within twice heartbeatMs, 
   expect(Date.now() - silentSinceMs).toBeLessThan(2 * heartbeatMs + 2000)
   expect(target.evicted).not.toContain('daily/2020/01/08.daily.*')
 
-  proxy.isSilent = false
+  relay.isSilent = false
   await until('the day is evicted', () => target.evicted.has('daily/2020/01/08.daily.*'))
 })
 
