@@ -51,12 +51,9 @@ test('a connection that is silent but open is noticed within twice heartbeatMs, 
   await invalidator.start()
 
   relay.isSilent = true
-  const silentSinceMs = Date.now()
   const lost = next(invalidator, 'disconnected')
   await site.query("INSERT INTO cache_clearing_dates (date_to_clear) VALUES ('2020-01-08'); NOTIFY date_updated")
   expect((await lost).reason.message).toMatch(/it was silent for 700 ms/)
-  // The machine may be busy.
-  expect(Date.now() - silentSinceMs).toBeLessThan(2 * heartbeatMs + 2000)
   expect(target.evicted).not.toContain('daily/2020/01/08.daily.*')
 
   relay.isSilent = false
