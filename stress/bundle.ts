@@ -16,12 +16,17 @@ const notLoaded: Record<StoreName, string[]> = {
 export interface Programs {
   readonly worker: string
   readonly auditor: string
+  readonly nursery: string
 }
 
 export async function bundle(directory: string, store: StoreName): Promise<Programs> {
   await build({
     config: false,
-    entry: { worker: path.join(folder, 'worker.ts'), auditor: path.join(folder, 'audit.ts') },
+    entry: {
+      worker: path.join(folder, 'work.ts'),
+      auditor: path.join(folder, 'audit.ts'),
+      nursery: path.join(folder, 'nursery/nursery.ts'),
+    },
     tsconfig: path.join(folder, '../tsconfig.json'),
     format: 'cjs',
     target: 'node20',
@@ -37,5 +42,6 @@ export async function bundle(directory: string, store: StoreName): Promise<Progr
     },
     silent: true,
   })
-  return { worker: path.join(directory, 'worker.cjs'), auditor: path.join(directory, 'auditor.cjs') }
+  const program = (name: string) => path.join(directory, `${name}.cjs`)
+  return { worker: program('worker'), auditor: program('auditor'), nursery: program('nursery') }
 }

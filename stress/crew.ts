@@ -2,7 +2,10 @@
 import path from 'node:path'
 import type { AuditorPlan } from './auditor.js'
 import type { Programs } from './bundle.js'
+import { byNode, type Launch } from './launch.js'
 import { Member } from './member.js'
+import type { NurseryPlan } from './nursery/nursery.js'
+import { NurseryClient } from './nursery/nursery-client.js'
 import type { StressOptions } from './options.js'
 import { mixSeed, Random } from './random.js'
 import { Site } from './site.js'
@@ -21,6 +24,8 @@ export interface CrewPlan {
   /** The run's own directory: `pages/`, `board`, `findings` in it. */
   readonly directory: string
   readonly redisUrl: string | undefined
+  /** What forks workers, if they are to be forked. */
+  readonly addon: string | undefined
 }
 
 export class Crew {
@@ -30,6 +35,7 @@ export class Crew {
   readonly #random: Random
   readonly #workers: Member[]
   readonly #auditor: Member | undefined
+  #nursery: NurseryClient | undefined
   #listeners: (() => void)[] = []
   #audited = 0
 
@@ -38,9 +44,9 @@ export class Crew {
     this.#random = new Random(mixSeed(plan.options.seed, 3))
     const { processes, store } = plan.options
     this.#workers = Array.from({ length: processes }, (_, seat) =>
-      this.#member(plan.programs.worker, (incarnation) => this.#workerPlan(seat, incarnation)),
+      this.#member(this.#launchWorker, (incarnation) => this.#workerPlan(seat, incarnation)),
     )
-    if (store === 'disk') this.#auditor = this.#member(plan.programs.auditor, () => this.#auditorPlan())
+    if (store === 'disk') this.#auditor = this.#member(byNode(plan.programs.auditor), () => this.#auditorPlan())
   }
 
   /** How many seats there are: the workers, the auditor, and the one who comes last. */
@@ -49,6 +55,8 @@ export class Crew {
   }
 
   async start(): Promise<void> {
+    const { addon, programs } = this.#plan
+    if (addon !== undefined) this.#nursery = await NurseryClient.start(programs.nursery, this.#nurseryPlan(addon))
     for (const member of this.#members()) member.start()
     await this.#until('start', () => this.#members().every(({ state }) => state === 'ready'))
   }
@@ -96,7 +104,7 @@ export class Crew {
   /** Ends all workers in peace, then lets one more process open the store and close it. */
   async close(): Promise<void> {
     await this.#inTime('close', Promise.all(this.#members().map((member) => member.close())))
-    const last = this.#member(this.#plan.programs.worker, () => ({
+    const last = this.#member(this.#launchWorker, () => ({
       ...this.#workerPlan(this.#workers.length + 1, 0),
       visitors: 0,
       evictors: [],
@@ -104,20 +112,25 @@ export class Crew {
     }))
     last.start()
     await this.#inTime('start and close', last.close())
+    this.#nursery?.close()
   }
 
   /** Ends what is still there, after a failure. */
   abort(): void {
     for (const member of this.#members()) member.abort()
+    this.#nursery?.close()
   }
 
   #members(): Member[] {
     return this.#auditor === undefined ? this.#workers : [...this.#workers, this.#auditor]
   }
 
-  #member(program: string, plan: (incarnation: number) => object): Member {
+  readonly #launchWorker: Launch = (plan, listener) =>
+    this.#nursery?.launch(plan, listener) ?? byNode(this.#plan.programs.worker)(plan, listener)
+
+  #member(launch: Launch, plan: (incarnation: number) => object): Member {
     return new Member({
-      program,
+      launch,
       plan,
       reported: (_, report) => {
         if (report === 'audited') this.#audited++
@@ -132,11 +145,12 @@ export class Crew {
 
   #workerPlan(seat: number, incarnation: number): WorkerPlan {
     const { options, redisUrl } = this.#plan
-    const { store, protocol, jitterMs, keys, seed } = options
+    const { store, protocol, jitterMs, hotBytes, keys, seed } = options
     return {
       store,
       protocol,
       jitterMs,
+      hotBytes,
       redisUrl,
       ...this.#places(),
       pages: keys,
@@ -146,6 +160,21 @@ export class Crew {
       evictors: this.#rowsOf(seat),
       pace: { seats: Crew.seats(this.#workers.length), meanOps: opsBetweenEvictions * (this.#workers.length + 1) },
     }
+  }
+
+  #nurseryPlan(addon: string): NurseryPlan {
+    const { keys } = this.#plan.options
+    const at = (name: string) => path.join(this.#plan.directory, name)
+    const places = { directory: at('practice/pages'), board: at('practice/board'), findings: at('practice/findings') }
+    const everyRow = Array.from({ length: new Site(keys).rows }, (_, row) => row)
+    const practice = {
+      ...this.#workerPlan(0, 0),
+      ...places,
+      visitors: visitorsEach,
+      evictors: [everyRow],
+      pace: { seats: 1, meanOps: opsBetweenEvictions },
+    }
+    return { addon, socket: at('socket'), practice, practiceDirectory: at('practice') }
   }
 
   /** One process has nothing to do with pages but to evict them, where there are enough of them. */

@@ -6,19 +6,16 @@
  * - gone: it has ended. Killed by us or dead by itself, the next one is started at once, unless it was told
  *   to close.
  */
-import { type ChildProcess, fork } from 'node:child_process'
+import type { Launch, Launched } from './launch.js'
 
 export interface MemberOptions {
-  readonly program: string
+  readonly launch: Launch
   /** The plan of the seat's nth process. */
   readonly plan: (incarnation: number) => object
   readonly reported: (member: Member, report: string) => void
   /** Told of a process that ended though nobody killed it. */
   readonly crashed: (member: Member, how: string) => void
 }
-
-// Nobody here speaks TLS, and reading certificates would more than double the time of a start.
-const env = { ...process.env, NODE_EXTRA_CA_CERTS: '' }
 
 export class Member {
   state: 'starting' | 'ready' | 'gone' = 'gone'
@@ -29,7 +26,7 @@ export class Member {
   /** Whether the process has said that it rests. */
   isResting = false
   readonly #options: MemberOptions
-  #child: ChildProcess | undefined
+  #process: Launched | undefined
   #incarnation = 0
   #startedAtMs = 0
   #isKilled = false
@@ -42,18 +39,18 @@ export class Member {
   }
 
   start(): void {
-    const { program, plan } = this.#options
+    const { launch, plan } = this.#options
     this.#isKilled = false
     this.isResting = false
     this.state = 'starting'
     this.#startedAtMs = performance.now()
-    const child = fork(program, [JSON.stringify(plan(this.#incarnation++))], { execArgv: [], env })
-    this.#child = child
-    child.on('message', (report: string) => this.#hear(report))
     this.#ended = new Promise((resolve) => {
-      child.once('exit', (code, signal) => {
-        this.#end(code, signal)
-        resolve()
+      this.#process = launch(plan(this.#incarnation++), {
+        reported: (report) => this.#hear(report),
+        ended: (code, signal) => {
+          this.#end(code, signal)
+          resolve()
+        },
       })
     })
     if (this.#isToRest) this.tell('rest')
@@ -62,7 +59,7 @@ export class Member {
   /** `kill -9`; the next process is started as soon as this one has ended. */
   kill(): void {
     this.#isKilled = true
-    this.#child?.kill('SIGKILL')
+    this.#process?.kill()
   }
 
   rest(): void {
@@ -77,8 +74,8 @@ export class Member {
   }
 
   tell(order: string): void {
-    // To a process that is just ending nothing can be told; the next one is told what still matters.
-    if (this.#child?.connected) this.#child.send(order, () => undefined)
+    // What a process that is just ending did not hear, the next one is told, if it still matters.
+    this.#process?.tell(order)
   }
 
   /** Resolves when the process has ended in peace. */
@@ -104,7 +101,7 @@ export class Member {
     this.#options.reported(this, report)
   }
 
-  #end(code: number | null, signal: NodeJS.Signals | null): void {
+  #end(code: number | null, signal: string | null): void {
     this.state = 'gone'
     this.isResting = false
     const isInPeace = this.#isClosing && code === 0

@@ -26,6 +26,13 @@ export interface StressOptions {
   readonly killEveryMs: number
   /** The longest pause between two system calls, in milliseconds; 0 for none. Default 1. */
   readonly jitterMs: number
+  /** How many bytes of pages each process keeps in memory, 0 for none. Default: what the store has. Disk only. */
+  readonly hotBytes: number | undefined
+  /**
+   * How workers come to be. `fork` (default, for the disk store): from a warm process, which takes a C compiler;
+   * where there is none, as with `node`: each is started by Node, which takes much of the machine.
+   */
+  readonly startsBy: 'fork' | 'node'
   /** How often everybody rests for an audit, in milliseconds. Default 1000. */
   readonly auditEveryMs: number
   readonly seed: number
@@ -45,11 +52,13 @@ Exits with 1 when a stale page was kept or answered, or a page was torn.
   --processes P      how many processes render and evict (4; memory and keyv: 1)
   --store NAME       disk, memory, keyv (a Keyv on a Map) or redis (a Keyv on a Redis of its own) (disk)
   --protocol NAME    naive: temporary file, rename, unlink instead of ours: shows what the others do
-                     undoomed, deaf: ours with a protection taken out: shows what this program finds
+                     undoomed, deaf, unchecked: ours with a protection taken out: shows what this program finds
   --expect-stale     exit with 1 when no stale page was found, for those protocols
   --keys K           how many pages there are (64)
   --kill-every MS    mean time between two kill -9, 0 for none (300)
   --jitter-ms MS     longest pause between two system calls, 0 for none (1)
+  --hot-bytes N      what each process keeps of pages in memory, 0 for nothing (as the store has it)
+  --starts-by WAY    fork: workers are forked from a warm one; node: each is started (fork, if there is a C compiler)
   --audit-every MS   how often everybody rests for an audit (1000)
   --directory DIR    the file system to use (the temporary directory; /dev/shm is one in memory)
   --seed S           for the choices of the processes (random; the scheduler has none)
@@ -75,6 +84,8 @@ export function readOptions(args: readonly string[]): StressOptions | undefined 
     keys: countOf('keys', values.keys, 64),
     killEveryMs: isInOneProcess ? 0 : numberOf('kill-every', values['kill-every'], 300, 0),
     jitterMs: numberOf('jitter-ms', values['jitter-ms'], 1, 0),
+    hotBytes: values['hot-bytes'] === undefined ? undefined : numberOf('hot-bytes', values['hot-bytes'], 0, 0),
+    startsBy: store === 'disk' ? oneOf('starts-by', ['fork', 'node'], values['starts-by']) : 'node',
     auditEveryMs: numberOf('audit-every', values['audit-every'], 1000, 10),
     seed: numberOf('seed', values.seed, Math.floor(Math.random() * 2 ** 32), 0),
     directory: values.directory ?? tmpdir(),
@@ -91,6 +102,8 @@ const known = {
   keys: { type: 'string' },
   'kill-every': { type: 'string' },
   'jitter-ms': { type: 'string' },
+  'hot-bytes': { type: 'string' },
+  'starts-by': { type: 'string' },
   'audit-every': { type: 'string' },
   directory: { type: 'string' },
   seed: { type: 'string' },

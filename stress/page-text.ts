@@ -22,13 +22,19 @@ export function writePageText({ page, versions, id }: PageText, fillerLength: nu
 
 /** `undefined` for a text that is not whole, or not of this page. */
 export function readPageText(body: string | Uint8Array, page: number): PageText | undefined {
-  const text =
-    typeof body === 'string' ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1')
+  const text = typeof body === 'string' ? body : bytesOf(body).toString('latin1')
   const end = text.length - endLength
   if (end < 0 || text.slice(end) !== `#${hex(crc32(text.slice(0, end)))}\n`) return undefined
   const [word, number, versions = '', id = ''] = text.slice(0, text.indexOf('\n')).split(' ')
   if (word !== 'stress' || Number(number) !== page || versions === '') return undefined
   return { page, versions: versions.split(',').map(Number), id }
+}
+
+/** The bytes of a page, which is ASCII: those that were handed over, not a copy. */
+export function bytesOf(body: string | Uint8Array): Buffer {
+  return typeof body === 'string'
+    ? Buffer.from(body, 'latin1')
+    : Buffer.from(body.buffer, body.byteOffset, body.byteLength)
 }
 
 function hex(number: number): string {

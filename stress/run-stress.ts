@@ -11,6 +11,7 @@ import { leftoversIn } from './audit-files.js'
 import { Board, type Tally } from './board.js'
 import { bundle } from './bundle.js'
 import { Crew } from './crew.js'
+import { compileAddon } from './nursery/addon.js'
 import type { StressOptions } from './options.js'
 import { mixSeed, Random } from './random.js'
 import { Site } from './site.js'
@@ -36,7 +37,8 @@ export async function runStress(options: StressOptions, onlooker: Onlooker = {})
   const total = () => totalOf(Array.from({ length: seats }, (_, seat) => board.readTally(seat)))
   const programs = await bundle(path.join(directory, 'programs'), options.store)
   const redis = options.store === 'redis' ? await startRedis() : undefined
-  const crew = new Crew({ options, programs, directory, redisUrl: redis?.url })
+  const addon = options.startsBy === 'fork' ? compileAddon(directory) : undefined
+  const crew = new Crew({ options, programs, directory, redisUrl: redis?.url, addon })
   let isClean = false
   try {
     await crew.start()
@@ -46,7 +48,8 @@ export async function runStress(options: StressOptions, onlooker: Onlooker = {})
     if (left.length > 0) onlooker.remark?.(`Left behind:\n  ${left.slice(0, 20).join('\n  ')}\n`)
     const { kills, crashes } = crew
     const fileSystem = fileSystemOf(directory)
-    const circumstances = { options, seconds, kills, audits, fileSystem }
+    const startsBy = addon === undefined ? ('node' as const) : ('fork' as const)
+    const circumstances = { options, seconds, kills, audits, fileSystem, startsBy }
     const summary = summaryOf(total(), { ...circumstances, crashes: crashes.length, leftovers: left.length })
     isClean = violations(summary) + summary.crashes + summary.leftovers === 0 || options.protocol !== 'pagekeep'
     return summary

@@ -32,6 +32,8 @@ export interface SubjectPlan {
   readonly directory: string
   readonly redisUrl: string | undefined
   readonly jitterMs: number
+  /** What pages may take in the memory of a process; `undefined`: as the store has it. For the disk store. */
+  readonly hotBytes: number | undefined
 }
 
 /** One for each node that this process plays: stores that may be shared within a process are. */
@@ -47,7 +49,8 @@ export async function createSubjects(
     const onFault = (error: Error) => observer.fault(error.message)
     const sound = jitteryFiles(random, plan.jitterMs)
     const files = plan.protocol === 'pagekeep' ? sound : sabotaged(sound, plan.protocol)
-    return [overStore(new DiskStore({ directory: plan.directory, files, onFault }), observer)]
+    const hot = plan.hotBytes === undefined ? {} : { hotBytes: plan.hotBytes }
+    return [overStore(new DiskStore({ directory: plan.directory, files, onFault, ...hot }), observer)]
   }
   // The others are loaded only where they are needed: a process is to start fast.
   if (plan.store === 'memory') {

@@ -30,6 +30,9 @@ export interface Summary {
   readonly processes: number
   readonly keys: number
   readonly fileSystem: string
+  /** `default`: as the store has it. */
+  readonly hotBytes: number | 'default'
+  readonly startsBy: 'fork' | 'node'
   readonly seed: number
 }
 
@@ -48,16 +51,17 @@ export interface Circumstances {
   readonly crashes: number
   readonly leftovers: number
   readonly fileSystem: string
+  readonly startsBy: 'fork' | 'node'
 }
 
 export function summaryOf(total: Tally, circumstances: Circumstances): Summary {
-  const { options, seconds, kills, audits, crashes, leftovers, fileSystem } = circumstances
+  const { options, seconds, kills, audits, crashes, leftovers, fileSystem, startsBy } = circumstances
   const { ops, hits, kept, doomed, evictions, staleKept, staleReads, tornReads, pagesAudited, faults } = total
-  const { store, protocol, processes, keys, seed } = options
+  const { store, protocol, processes, keys, hotBytes = 'default', seed } = options
   return {
     ...{ ops, hits, kept, doomed, evictions, kills, staleKept, staleReads, tornReads, leftovers },
     ...{ audits, pagesAudited, faults, crashes, seconds: Math.round(seconds * 10) / 10 },
-    ...{ store, protocol, processes, keys, fileSystem, seed },
+    ...{ store, protocol, processes, keys, fileSystem, hotBytes, startsBy, seed },
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * One process of the crew: visitors, evictors, or both, over the cache. Started with its plan as an
- * argument; told to rest, to go on, to audit and to close; killed at any moment.
+ * The work of one process of the crew: visitors, evictors, or both, over the cache. Told to rest, to go on, to audit
+ * and to close; killed at any moment.
  */
 import { Board } from './board.js'
 import { Counting } from './counting.js'
@@ -27,77 +27,79 @@ export interface WorkerPlan extends SubjectPlan {
 export type Order = 'rest' | 'go' | 'audit' | 'close'
 export type Report = 'ready' | 'resting' | 'audited'
 
-const plan = JSON.parse(process.argv[2] ?? '{}') as WorkerPlan
-const site = new Site(plan.pages)
-const board = Board.open(plan.board, site.rows)
-const counting = new Counting(board, plan.seat, plan.findings)
-const opening = createSubjects(plan, new Random(mixSeed(plan.seed, 1)), counting)
-const hasFiles = plan.store === 'disk'
-const seen = new Set<string>()
+/** What a worker hears and says. */
+export interface Channel {
+  send(report: Report): void
+  onOrder(told: (order: Order) => void): void
+  /** Everything is closed. */
+  end(): void
+}
 
-const gate = new Gate(plan.visitors + plan.evictors.length, () => {
-  counting.write()
-  tell('resting')
-})
+export function runWorker(plan: WorkerPlan, channel: Channel): void {
+  const site = new Site(plan.pages)
+  const board = Board.open(plan.board, site.rows)
+  const counting = new Counting(board, plan.seat, plan.findings)
+  const opening = createSubjects(plan, new Random(mixSeed(plan.seed, 1)), counting)
+  const gate = new Gate(plan.visitors + plan.evictors.length, () => {
+    counting.write()
+    channel.send('resting')
+  })
 
-function partsOf(subjects: [Subject, ...Subject[]], loop: number): LoopParts {
-  const subject = subjects[loop % subjects.length] ?? subjects[0]
-  const random = new Random(mixSeed(plan.seed, 2, loop))
-  return { subject, site, board, gate, random, counting, directory: hasFiles ? plan.directory : undefined }
+  const partsOf = (subjects: [Subject, ...Subject[]], loop: number): LoopParts => {
+    const subject = subjects[loop % subjects.length] ?? subjects[0]
+    const random = new Random(mixSeed(plan.seed, 2, loop))
+    const directory = plan.store === 'disk' ? plan.directory : undefined
+    return { subject, site, board, gate, random, counting, directory }
+  }
+
+  const work = async (): Promise<void> => {
+    const subjects = await opening
+    // The first use of a store makes its directory ready and clears what dead processes left.
+    await subjects[0].get(site.keyOf(0))
+    channel.send('ready')
+    const visitors = Array.from({ length: plan.visitors }, (_, loop) => visit(partsOf(subjects, loop), loop % 4 === 3))
+    const evictors = plan.evictors.map((rows, loop) =>
+      commitAndEvict(partsOf(subjects, plan.visitors + loop), rows, plan.pace),
+    )
+    await Promise.all([...visitors, ...evictors])
+  }
+
+  const working = work()
+  const close = async (): Promise<void> => {
+    gate.end()
+    await working
+    for (const subject of await opening) await subject.close()
+    counting.write()
+    board.close()
+    channel.end()
+  }
+  const auditStore = makeAudit(site, board, counting)
+  channel.onOrder((order) => {
+    if (order === 'rest') gate.rest()
+    else if (order === 'go') gate.go()
+    else if (order === 'close') void close()
+    else void opening.then(auditStore).then(() => channel.send('audited'))
+  })
 }
 
 /** For stores without files: what can still be got, at rest. */
-async function audit(): Promise<void> {
-  const notes = board.notes()
-  for (const subject of await opening) {
-    for (let page = 0; page < site.pages; page++) {
-      board.note(notes)
-      const body = await subject.get(site.keyOf(page))
-      if (body === undefined) continue
-      counting.count('pagesAudited')
-      const text = judge(board, counting, { page, body, notes, way: 'audit' })
-      const stale = text && staleRow(board, text)
-      if (stale === undefined || seen.has(text?.id ?? '')) continue
-      seen.add(text?.id ?? '')
-      counting.find('staleKept', { page, ...stale, id: text?.id })
+function makeAudit(site: Site, board: Board, counting: Counting): (subjects: readonly Subject[]) => Promise<void> {
+  const seen = new Set<string>()
+  return async (subjects) => {
+    const notes = board.notes()
+    for (const subject of subjects) {
+      for (let page = 0; page < site.pages; page++) {
+        board.note(notes)
+        const body = await subject.get(site.keyOf(page))
+        if (body === undefined) continue
+        counting.count('pagesAudited')
+        const text = judge(board, counting, { page, body, notes, way: 'audit' })
+        const stale = text && staleRow(board, text)
+        if (stale === undefined || seen.has(text?.id ?? '')) continue
+        seen.add(text?.id ?? '')
+        counting.find('staleKept', { page, ...stale, id: text?.id })
+      }
     }
+    counting.write()
   }
-  counting.write()
-  tell('audited')
 }
-
-async function close(): Promise<void> {
-  gate.end()
-  await working
-  for (const subject of await opening) await subject.close()
-  counting.write()
-  process.disconnect()
-}
-
-function tell(report: Report): void {
-  process.send?.(report)
-}
-
-process.on('message', (order: Order) => {
-  if (order === 'rest') gate.rest()
-  else if (order === 'go') gate.go()
-  else if (order === 'audit') void audit()
-  else void close()
-})
-// Without its parent it has nobody to work for; of an interrupt it is told by its parent.
-process.on('disconnect', () => process.exit())
-process.on('SIGINT', () => undefined)
-
-async function work(): Promise<void> {
-  const subjects = await opening
-  // The first use of a store makes its directory ready and clears what dead processes left.
-  await subjects[0].get(site.keyOf(0))
-  tell('ready')
-  const visitors = Array.from({ length: plan.visitors }, (_, loop) => visit(partsOf(subjects, loop), loop % 4 === 3))
-  const evictors = plan.evictors.map((rows, loop) =>
-    commitAndEvict(partsOf(subjects, plan.visitors + loop), rows, plan.pace),
-  )
-  await Promise.all([...visitors, ...evictors])
-}
-
-const working = work()

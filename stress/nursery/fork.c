@@ -1,0 +1,105 @@
+/*
+ * fork(), waitpid() and _exit() for Node: how the nursery of the stress (nursery.ts) has children.
+ *
+ * A forked process has one thread. V8 must not count on its others (node --single-threaded), and nobody may be
+ * in the middle of a call of the event loop but its own: fork from a callback of setImmediate. The headers of Node
+ * are not asked for: what is needed of its stable interface is declared here.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+typedef struct napi_env__ *napi_env;
+typedef struct napi_value__ *napi_value;
+typedef struct napi_callback_info__ *napi_callback_info;
+typedef napi_value (*napi_callback)(napi_env, napi_callback_info);
+typedef struct uv_loop_s uv_loop_t;
+
+int napi_get_uv_event_loop(napi_env, uv_loop_t **);
+int napi_create_int32(napi_env, int32_t, napi_value *);
+int napi_get_value_int32(napi_env, napi_value, int32_t *);
+int napi_get_cb_info(napi_env, napi_callback_info, size_t *, napi_value *, napi_value *, void **);
+int napi_create_function(napi_env, const char *, size_t, napi_callback, void *, napi_value *);
+int napi_set_named_property(napi_env, napi_value, const char *, napi_value);
+int uv_loop_fork(uv_loop_t *);
+
+static napi_value number_of(napi_env env, int32_t value) {
+  napi_value made;
+  napi_create_int32(env, value, &made);
+  return made;
+}
+
+static void numbers_given(napi_env env, napi_callback_info info, size_t wanted, int32_t *numbers) {
+  napi_value given[2];
+  size_t count = wanted;
+  napi_get_cb_info(env, info, &count, given, NULL, NULL);
+  for (size_t at = 0; at < wanted; at++) napi_get_value_int32(env, given[at], &numbers[at]);
+}
+
+/* V8 asks the kernel to leave its heap out of forked processes; here they are to have it. */
+static void include_heap(void) {
+  FILE *maps = fopen("/proc/self/maps", "re");
+  char line[4600];
+  while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
+    unsigned long from, to;
+    char permissions[8];
+    if (sscanf(line, "%lx-%lx %7s", &from, &to, permissions) != 3 || permissions[3] != 'p') continue;
+    madvise((void *)from, to - from, MADV_DOFORK);
+  }
+  if (maps != NULL) fclose(maps);
+}
+
+/* fork(): the child's number, 0 in the child, -1 when there is none. */
+static napi_value fork_process(napi_env env, napi_callback_info info) {
+  (void)info;
+  uv_loop_t *loop;
+  napi_get_uv_event_loop(env, &loop);
+  include_heap();
+  pid_t pid = fork();
+  if (pid == 0 && uv_loop_fork(loop) != 0) _exit(70);
+  return number_of(env, pid);
+}
+
+/* wait(pid, blocks): its status as waitpid() gives it, or -1 when it has not ended. */
+static napi_value wait_for(napi_env env, napi_callback_info info) {
+  int32_t given[2];
+  numbers_given(env, info, 2, given);
+  int status = 0;
+  pid_t ended;
+  do ended = waitpid(given[0], &status, given[1] ? 0 : WNOHANG);
+  while (ended < 0 && errno == EINTR);
+  return number_of(env, ended == given[0] ? status : -1);
+}
+
+/* pid(): this process's number, which Node remembers from before a fork. */
+static napi_value own_pid(napi_env env, napi_callback_info info) {
+  (void)info;
+  return number_of(env, getpid());
+}
+
+/* exit(code): at once. Node's own way out waits for threads that a forked process does not have. */
+static napi_value leave(napi_env env, napi_callback_info info) {
+  int32_t code;
+  numbers_given(env, info, 1, &code);
+  _exit(code);
+}
+
+static void provide(napi_env env, napi_value exports, const char *name, napi_callback callback) {
+  napi_value function;
+  napi_create_function(env, name, (size_t)-1, callback, NULL, &function);
+  napi_set_named_property(env, exports, name, function);
+}
+
+__attribute__((visibility("default"))) napi_value napi_register_module_v1(napi_env env, napi_value exports) {
+  provide(env, exports, "fork", fork_process);
+  provide(env, exports, "wait", wait_for);
+  provide(env, exports, "pid", own_pid);
+  provide(env, exports, "exit", leave);
+  return exports;
+}
