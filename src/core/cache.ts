@@ -2,11 +2,12 @@
  * The cache as its users see it: `getOrRender`, `evict`, and what belongs to them. The life of a page is
  * in read-through.ts; this file only puts the parts together and says no where no is due.
  */
-import type { Answer } from './answer.js'
+import { type Answer, fromStore } from './answer.js'
 import { type Clock, systemClock } from './clock.js'
 import { PagekeepError, reasonOf } from './errors.js'
 import { CacheEmitter, type CacheEventName, type CacheListener } from './events.js'
 import type { EvictionReport } from './eviction-report.js'
+import { type Look, lookNow, pageAtHand } from './first-look.js'
 import { checkDuration, checkFreshness, expiryOf, type FreshnessOptions } from './freshness.js'
 import { GuardedStore } from './guarded-store.js'
 import type { EvictionTarget } from './invalidator.js'
@@ -67,9 +68,8 @@ export class PageCache implements EvictionTarget {
   readonly #readThrough: ReadThrough
   readonly #events = new CacheEmitter()
   readonly #closing = new AbortController()
-  #canPeek: boolean
-  /** The store has answered without a promise before. */
-  #isPrompt = false
+  /** One answer for one page, as long as the store gives the same object for it. */
+  readonly #hits = new WeakMap<KeptPage, Answer>()
 
   constructor(options: CacheOptions) {
     checkStore(options?.store)
@@ -79,7 +79,6 @@ export class PageCache implements EvictionTarget {
     this.#clock = clock
     this.#random = random
     this.#defaults = rest
-    this.#canPeek = maxLagMs === undefined
     const fault = (error: PagekeepError) => this.#events.fault(error)
     store.onFault?.(fault)
     this.#guarded = new GuardedStore({
@@ -124,9 +123,9 @@ export class PageCache implements EvictionTarget {
    * too, which expires no later. Rejects with `render-recursive` when each of them waits for the other.
    */
   getOrRender<Body extends PageBody>(key: string, render: Render<Body>, options?: RenderOptions): Promise<Body> {
-    const outer = this.#readThrough.nested.current
-    const page = outer === undefined ? this.#peek(key) : undefined
-    if (page === undefined) return this.answer(key, render, options).then((answer) => answer.body)
+    const look = this.#look(key)
+    const page = this.#atHand(look, options)
+    if (page === undefined) return this.#answer(key, render, options, look).then((answer) => answer.body as Body)
     this.#events.emit('hit', { key })
     return Promise.resolve(page.body as Body)
   }
@@ -137,12 +136,37 @@ export class PageCache implements EvictionTarget {
     render: Render<Body>,
     options?: RenderOptions,
   ): Promise<Answer<Body>> {
-    const merged = options === undefined ? this.#defaults : { ...this.#defaults, ...this.#check(options) }
-    const outer = this.#readThrough.nested.current
-    const request: Request = { key, render, options: merged, outer, isPart: outer !== undefined }
-    const problem = keyProblem(key)
-    if (problem !== undefined) this.#events.fault(invalidKey(key, problem))
-    return (await this.#readThrough.find(request, problem === undefined)) as Answer<Body>
+    return this.answerNow(key, render, options)
+  }
+
+  /**
+   * As `answer`, without a promise where the store has a fresh page at hand. For as long as it gives one and the same
+   * object for it (pages in memory), so does this: what is prepared of a page can be kept by its answer.
+   */
+  answerNow<Body extends PageBody>(
+    key: string,
+    render: Render<Body>,
+    options?: RenderOptions,
+  ): Answer<Body> | Promise<Answer<Body>> {
+    const look = this.#look(key)
+    const page = this.#atHand(look, options)
+    if (page === undefined) return this.#answer(key, render, options, look) as Promise<Answer<Body>>
+    this.#events.emit('hit', { key })
+    const known = this.#hits.get(page)
+    if (known !== undefined) return known as Answer<Body>
+    const answer = fromStore(page, 'hit')
+    this.#hits.set(page, answer)
+    return answer as Answer<Body>
+  }
+
+  /**
+   * The kept page with all that is known of it, fresh or not: for a render that is to replace it. No event, and no
+   * page is made of it. `undefined` when there is none, or it may not be served: the cache is blind, or closed.
+   * Throws `key-invalid`; a fault of the store is an event.
+   */
+  async peek(key: string): Promise<Omit<KeptPage, 'lineage'> | undefined> {
+    checkKey(key)
+    return this.#closing.signal.aborted ? undefined : this.#readThrough.look(key)
   }
 
   /** The kept page of `key` if it is fresh, or `undefined`. Throws `key-invalid`; a fault of the store is an event. */
@@ -242,22 +266,30 @@ export class PageCache implements EvictionTarget {
     await this.#store.close()
   }
 
-  /** The common hit without a promise: a store that answers at once, a page without an end. All else takes the long way. */
-  #peek(key: string): KeptPage | undefined {
-    if (!this.#canPeek || this.#closing.signal.aborted) return undefined
-    try {
-      const page = this.#store.get(key)
-      if (!(page instanceof Promise)) {
-        this.#isPrompt = true
-        return page?.expiresAtMs === undefined ? page : undefined
-      }
-      // A store that never answers at once is not asked twice; one that has a large page now and then is.
-      this.#canPeek = this.#isPrompt
-      page.catch(() => undefined)
-    } catch {
-      // The long way meets the same fault, and reports it.
-    }
-    return undefined
+  async #answer(
+    key: string,
+    render: Render<PageBody>,
+    options: RenderOptions | undefined,
+    firstLook: Look | undefined,
+  ): Promise<Answer> {
+    const merged = options === undefined ? this.#defaults : { ...this.#defaults, ...this.#check(options) }
+    const outer = this.#readThrough.nested.current
+    const request: Request = { key, render, options: merged, outer, isPart: outer !== undefined, firstLook }
+    const problem = keyProblem(key)
+    if (problem !== undefined) this.#events.fault(invalidKey(key, problem))
+    return this.#readThrough.find(request, problem === undefined)
+  }
+
+  /** Asks the store, unless it is not certain at once that its pages may be served. */
+  #look(key: string): Look | undefined {
+    if (this.#closing.signal.aborted || this.#readThrough.nested.current !== undefined) return undefined
+    return this.#readThrough.sees ? lookNow(this.#store, key) : undefined
+  }
+
+  #atHand(look: Look | undefined, options: RenderOptions | undefined): KeptPage | undefined {
+    if (look === undefined) return undefined
+    const earlyRefresh = () => ({ ...this.#defaults, ...options }).earlyRefresh ?? 0
+    return pageAtHand(look, this.#clock, earlyRefresh)
   }
 
   #check<Options extends FreshnessOptions>(options: Options): Options {

@@ -4,6 +4,7 @@
  */
 import type { Clock } from './clock.js'
 import { isPagekeepError, PagekeepError, reasonOf } from './errors.js'
+import type { Look } from './first-look.js'
 import type {
   Awaitable,
   BeginOptions,
@@ -38,9 +39,9 @@ export class GuardedStore {
     this.#fault = options.fault
   }
 
-  /** The page, whatever its age. */
-  get(key: string, options?: GetOptions): Promise<KeptPage | undefined> {
-    return this.#attempt('read', key, () => this.#store.get(key, options))
+  /** The page, whatever its age. `look` is a look at it that was taken in this very moment, if one was. */
+  get(key: string, options?: GetOptions, look?: Look): Promise<KeptPage | undefined> {
+    return this.#attempt('read', key, look ?? (() => this.#store.get(key, options)))
   }
 
   /** The page that was evicted; none where the store keeps none. */

@@ -33,6 +33,14 @@ export class Sight {
     this.#heardUntilMs = options.clock.now()
   }
 
+  /** As `isBlind`, where that is known without a look at the sign and has not changed; else `undefined`. */
+  isBlindNow(): boolean | undefined {
+    const { clock, maxLagMs } = this.#options
+    const nowMs = clock.now()
+    const isBlind = nowMs - this.#heardUntilMs > maxLagMs
+    return nowMs >= this.#nextLookAtMs || isBlind !== this.#isBlind ? undefined : isBlind
+  }
+
   /** Whether kept pages may not be served now. */
   async isBlind(): Promise<boolean> {
     const { clock, maxLagMs } = this.#options

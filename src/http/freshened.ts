@@ -1,5 +1,5 @@
 /** A page past its time that the site confirms: RFC 9111, 4.3. */
-import type { ExpiredPage } from './expired-pages.js'
+import type { ExpiredPage } from './find-expired.js'
 import { endToEnd, fieldOf, type OriginResponse, without } from './message.js'
 import type { StoredPage } from './stored-page.js'
 import { tagFields } from './surrogate-keys.js'

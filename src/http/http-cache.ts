@@ -15,11 +15,11 @@ import { isPagekeepError } from '../core/errors.js'
 import { cacheStatusOf, type Handling } from './cache-status.js'
 import type { Coding } from './codings.js'
 import { DecodedPages } from './decoded-pages.js'
-import { ExpiredPages } from './expired-pages.js'
 import { Invalidation } from './invalidation.js'
 import { type Origin, type PageRequest, type Reply, requestField, Unanswered } from './message.js'
 import { type PageKey, type PageKeyOptions, readKey } from './page-key.js'
-import { plainPage } from './plain-page.js'
+import { isSettled, plainPage } from './plain-page.js'
+import { ReadyPage } from './ready-page.js'
 import { makeReply } from './reply.js'
 import { isChosen, type StoredPage, selectingValue } from './stored-page.js'
 import type { StoringOptions } from './storing.js'
@@ -65,6 +65,11 @@ export type Settings = Required<
 > &
   PageKeyOptions
 
+export interface RespondOptions {
+  /** Whether `origin` may still be at work when the reply has been sent. Default `true`. */
+  readonly mayOutlive?: boolean
+}
+
 interface Visit {
   readonly request: PageRequest
   readonly origin: Origin
@@ -73,6 +78,8 @@ interface Visit {
 
 /** For a render that must end before its reply: whatever the cache's defaults are. */
 const attended = { staleWhileRevalidateMs: 0, earlyRefresh: 0, softTimeoutMs: undefined } as unknown as RenderOptions
+const unshown: RenderOptions = { staleWhileRevalidateMs: 0 }
+const shown: RenderOptions = { staleWhileRevalidateMs: Number.MAX_SAFE_INTEGER }
 
 /** A page may vary by fields that only its variants name; after so many steps the site is asked. */
 const maxSteps = 4
@@ -81,14 +88,14 @@ const maxSteps = 4
 export class HttpCache {
   readonly settings: Settings
   readonly #variants: VariantCount
-  readonly #expired: ExpiredPages
+  /** What is prepared of pages in the memory of the store. */
+  readonly #ready = new WeakMap<Answer, ReadyPage>()
   readonly #decoded = new DecodedPages()
   readonly #invalidation: Invalidation
 
   constructor(options: HttpCacheOptions) {
     this.settings = checkSettings(options)
     this.#variants = new VariantCount(this.settings.maxVariants)
-    this.#expired = new ExpiredPages(this.settings.cache)
     this.#invalidation = new Invalidation(this.settings)
   }
 
@@ -97,7 +104,12 @@ export class HttpCache {
    * with `render-timeout` or `renders-full` of the cache. An adapter whose `origin` writes into the response that
    * the reply goes to says that it may not outlive the reply: then nothing is refreshed in the background.
    */
-  async respond(request: PageRequest, origin: Origin, { mayOutlive = true } = {}): Promise<Reply> {
+  async respond(request: PageRequest, origin: Origin, options?: RespondOptions): Promise<Reply> {
+    return this.respondNow(request, origin, options)
+  }
+
+  /** As `respond`, without a promise where the page is at hand, or the request passes the cache by. */
+  respondNow(request: PageRequest, origin: Origin, { mayOutlive = true }: RespondOptions = {}): Reply | Promise<Reply> {
     const { method } = request
     if (method !== 'GET' && method !== 'HEAD') return this.#passUnsafe(request)
     if (requestField(request, 'upgrade') !== undefined) return this.#pass({ forwarded: 'bypass', detail: 'upgrade' })
@@ -110,51 +122,73 @@ export class HttpCache {
     return this.#find({ request, origin, mayOutlive }, key, 0)
   }
 
-  async #find(visit: Visit, key: PageKey, step: number): Promise<Reply> {
-    const { request, origin } = visit
+  #find(visit: Visit, key: PageKey, step: number): Reply | Promise<Reply> {
     if (!this.#variants.admits(key.page, key.key)) return this.#pass({ forwarded: 'bypass', detail: 'variants' })
-    const trip = new Trip({ settings: this.settings, expired: this.#expired, request, origin, key })
-    const answer = await this.#answer(trip, key, visit.mayOutlive)
+    const trip = new Trip({ settings: this.settings, request: visit.request, origin: visit.origin, key })
+    const answer = this.#ask(trip, key, visit.mayOutlive)
+    if (!(answer instanceof Promise)) return this.#replyWith(answer, trip, visit, key, step)
+    return this.#awaited(answer, trip).then((found) => this.#replyWith(found, trip, visit, key, step))
+  }
+
+  #replyWith(answer: Answer | undefined, trip: Trip, visit: Visit, key: PageKey, step: number): Reply | Promise<Reply> {
+    const { request } = visit
     if (answer === undefined) return this.#pass({ forwarded: 'miss', isStored: false, detail: 'fault' })
     if (trip.isPassed) return { kind: 'passed' }
-    const { body, status } = answer
-    const modifiedMs = status === 'hit' || status === 'stale' ? answer.renderBeganAtMs : undefined
-    const page =
-      answer.metadata === undefined
-        ? plainPage(key.key, body, modifiedMs, this.settings.clock.now())
-        : this.#decoded.get(answer.metadata)
+    const nowMs = this.settings.clock.now()
+    const ready = this.#readyPage(answer, key, nowMs)
     // Kept by something else, or by another version.
-    if (page === undefined) return this.#pass({ forwarded: 'bypass', detail: 'unreadable' })
+    if (ready === undefined) return this.#pass({ forwarded: 'bypass', detail: 'unreadable' })
+    const { page } = ready
     if (!trip.isOver && !isChosen(page, request)) {
       if (step >= maxSteps) return this.#pass({ forwarded: 'vary-miss', isStored: false, detail: 'variants' })
       return this.#find(visit, variantKey(key, page, request), step + 1)
     }
-    if (status === 'joined' && page.isOwn && !trip.hasMade(answer)) {
+    if (answer.status === 'joined' && page.isOwn && !trip.hasMade(answer)) {
       return this.#pass({ forwarded: 'miss', isStored: false, detail: page.refusal })
     }
-    const nowMs = this.settings.clock.now()
     const ageMs = page.ageMs + Math.max(0, nowMs - page.respondedAtMs)
     const isNew = trip.isOver && !page.isStandIn && page.originStatus === undefined && ageMs < 1000
     return makeReply({
       request,
-      page,
-      body,
+      ready,
       cacheStatus: cacheStatusOf(this.settings.name, trip.handling(answer, page, nowMs)),
       ageSeconds: isNew ? undefined : Math.floor(ageMs / 1000),
     })
   }
 
-  /** What the cache answers, or `undefined` when it failed before the site was asked. */
-  async #answer(trip: Trip, { key }: PageKey, mayOutlive: boolean) {
+  /** `undefined` for a page whose metadata was written by something else. */
+  #readyPage(answer: Answer, { key }: PageKey, nowMs: number): ReadyPage | undefined {
+    const known = this.#ready.get(answer)
+    if (known !== undefined) return known
+    const { body, metadata, status } = answer
+    const modifiedMs = status === 'hit' || status === 'stale' ? answer.renderBeganAtMs : undefined
+    const page = metadata === undefined ? plainPage(key, body, modifiedMs, nowMs) : this.#decoded.get(metadata)
+    if (page === undefined) return undefined
+    const ready = new ReadyPage(page, body)
+    // What a plain page is described by changes once, when its second is over.
+    if (status === 'hit' && (metadata !== undefined || isSettled(modifiedMs, nowMs))) this.#ready.set(answer, ready)
+    return ready
+  }
+
+  #ask(trip: Trip, { key }: PageKey, mayOutlive: boolean): Answer | Promise<Answer> {
     const { cache, staleDirectives } = this.settings
+    const { render } = trip
+    if (!mayOutlive) return cache.answerNow(key, render, attended)
+    if (!staleDirectives) return cache.answerNow(key, render, unshown)
+    const answer = cache.answerNow(key, render, shown)
+    if (!(answer instanceof Promise)) return answer
+    // The page itself says how long it may be shown; a render that replaces it is under way.
+    return answer.then((found) =>
+      found.status !== 'stale' || this.#isInWindow(found, this.settings.clock.now())
+        ? found
+        : cache.answer(key, render, unshown),
+    )
+  }
+
+  /** What the cache answers, or `undefined` when it failed before the site was asked. */
+  async #awaited(answer: Promise<Answer>, trip: Trip): Promise<Answer | undefined> {
     try {
-      const render = trip.render
-      if (!mayOutlive) return await cache.answer(key, render, attended)
-      if (!staleDirectives) return await cache.answer(key, render, { staleWhileRevalidateMs: 0 })
-      const answer = await cache.answer(key, render, { staleWhileRevalidateMs: Number.MAX_SAFE_INTEGER })
-      // The page itself says how long it may be shown; a render that replaces it is under way.
-      if (answer.status !== 'stale' || this.#isInWindow(answer, this.settings.clock.now())) return answer
-      return await cache.answer(key, render, { staleWhileRevalidateMs: 0 })
+      return await answer
     } catch (thrown) {
       const isLimit = isPagekeepError(thrown, 'render-timeout') || isPagekeepError(thrown, 'renders-full')
       if (isLimit || (trip.isOver && thrown === trip.failure)) throw thrown

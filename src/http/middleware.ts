@@ -53,7 +53,7 @@ export async function answer(
   next: (error?: unknown) => void,
   { taken, canGet = true }: MiddlewareParts = {},
 ): Promise<void> {
-  const page = readRequest(request)
+  const page: { -readonly [Name in keyof PageRequest]: PageRequest[Name] } = readRequest(request)
   let capture: CapturedResponse | undefined
   const origin = async (call: OriginCall): Promise<OriginResponse | 'passed'> => {
     if (page.method === 'HEAD' && !canGet) throw new Unanswered('A HEAD makes no page here')
@@ -61,6 +61,8 @@ export async function answer(
       response.setHeader('Cache-Status', `${pages.settings.name}; fwd=uri-miss; stored=?0; detail=long`)
     })
     const answered = capture.answer()
+    // A copy, since the request's are changed while its page is made.
+    page.headers = { ...request.headers }
     const undo = askForAll(request, call)
     try {
       next()
@@ -71,7 +73,8 @@ export async function answer(
   }
   let reply: Reply
   try {
-    reply = await pages.respond(page, origin, { mayOutlive: false })
+    const answered = pages.respondNow(page, origin, attended)
+    reply = answered instanceof Promise ? await answered : answered
   } catch (thrown) {
     capture?.release()
     if (!(thrown instanceof Unanswered) || capture !== undefined) throw thrown
@@ -88,10 +91,13 @@ export async function answer(
   next()
 }
 
-/** A copy, since the request is changed while its page is made; with the URL that the visitor asked for. */
+/** Handlers write into the response that the reply goes to. */
+const attended = { mayOutlive: false }
+
+/** With the URL that the visitor asked for. */
 function readRequest(request: IncomingMessage & { originalUrl?: string }): PageRequest {
   const url = request.originalUrl ?? request.url ?? '/'
-  return { method: request.method ?? 'GET', url, headers: { ...request.headers } }
+  return { method: request.method ?? 'GET', url, headers: request.headers }
 }
 
 /** Makes `request` ask for the whole page; returns what undoes that. */

@@ -13,17 +13,21 @@ export function pairsOf(raw: readonly string[]): Field[] {
   return pairs
 }
 
-/** Fields for `setHeader`, lines of one name together. */
-export function grouped(fields: Fields): Map<string, string | string[]> {
-  const byName = new Map<string, string | string[]>()
+/** Fields for `writeHead`, lines of one name together. */
+export function grouped(fields: Fields): Record<string, string | string[]> {
+  const values: Record<string, string | string[]> = {}
   const spelling = new Map<string, string>()
   for (const [name, value] of fields) {
-    const known = spelling.get(name.toLowerCase()) ?? name
-    spelling.set(name.toLowerCase(), known)
-    const before = byName.get(known)
-    byName.set(known, before === undefined ? value : Array.isArray(before) ? [...before, value] : [before, value])
+    const lower = name.toLowerCase()
+    const known = spelling.get(lower)
+    if (known === undefined) {
+      spelling.set(lower, name)
+      values[name] = value
+    } else {
+      values[known] = [values[known] ?? [], value].flat()
+    }
   }
-  return byName
+  return values
 }
 
 /** The fields that a response of Node's has been given. */
@@ -37,8 +41,7 @@ export function fieldsOf(headers: OutgoingHttpHeaders): Field[] {
 /** Sends `reply`; to a visitor who has gone it does nothing. */
 export function sendNodeReply(response: ServerResponse, reply: Reply & { kind: 'page' }): void {
   if (response.headersSent || response.destroyed) return
-  response.statusCode = reply.status
-  for (const [name, value] of grouped(reply.headers)) response.setHeader(name, value)
+  response.writeHead(reply.status, grouped(reply.headers))
   if (reply.body === undefined) response.end()
   else response.end(reply.body)
 }

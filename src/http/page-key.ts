@@ -88,7 +88,11 @@ export function keyOfPath(path: string): string | undefined {
 
 const hasSuffix = /[^.]\.[a-z][a-z0-9]{0,9}$/i
 
+/** What `encodeValue` leaves as it is. */
+const isPlainPart = /^[\w+-][\w+.-]{0,99}$/
+
 function encodePart(value: string): string {
+  if (isPlainPart.test(value)) return value
   return encodeValue(value, { separators: '@=,', escapesUpperCase: false })
 }
 

@@ -28,11 +28,16 @@ const told = new Set(['content-type', 'content-length', 'date', 'etag', 'last-mo
  */
 const settleMs = 100
 
+/** Whether that is over for a file of this time. */
+export function isSettled(modifiedMs: number | undefined, nowMs: number): modifiedMs is number {
+  return modifiedMs !== undefined && nowMs >= (Math.floor(modifiedMs / 1000) + 1) * 1000 + settleMs
+}
+
 /** The page that lies at `key`; `modifiedMs` is the time of its file, where it is known. */
 export function plainPage(key: string, body: PageBody, modifiedMs: number | undefined, nowMs: number): StoredPage {
   const size = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength
   const headers: Field[] = [['Content-Type', `${typeOf(key)}; charset=utf-8`]]
-  if (modifiedMs !== undefined && nowMs >= (Math.floor(modifiedMs / 1000) + 1) * 1000 + settleMs) {
+  if (isSettled(modifiedMs, nowMs)) {
     headers.push(['ETag', fileTag(modifiedMs, size)], ['Last-Modified', httpDate(modifiedMs)])
   }
   return {

@@ -70,7 +70,7 @@ export function createProxy(options: ProxyOptions): Proxy {
       path: url,
       agent,
       timeout: originTimeoutMs,
-      headers: Object.fromEntries(grouped(named)),
+      headers: grouped(named),
     })
   }
 
@@ -156,7 +156,7 @@ function passInterim(outgoing: ClientRequest, response: ServerResponse): void {
     const fields = endToEnd(pairsOf(rawHeaders))
     const link = fieldOf(fields, 'link')
     // Node writes a `link` of its own spelling, beside any other.
-    const hints = Object.fromEntries(grouped(without(fields, new Set(['link']))))
+    const hints = grouped(without(fields, new Set(['link'])))
     if (statusCode === 103 && link !== undefined) response.writeEarlyHints({ ...hints, link })
   })
 }
@@ -197,7 +197,7 @@ function headOf(answer: IncomingMessage): { status: number; headers: Field[] } {
 
 function writeHead(response: ServerResponse, head: { status: number; headers: Fields }, cacheStatus: string): void {
   response.statusCode = head.status
-  for (const [name, value] of grouped(endToEnd(head.headers))) response.setHeader(name, value)
+  for (const [name, value] of Object.entries(grouped(endToEnd(head.headers)))) response.setHeader(name, value)
   response.appendHeader('Cache-Status', cacheStatus)
 }
 

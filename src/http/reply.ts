@@ -4,10 +4,10 @@
  */
 import type { PageBody } from '../core/store.js'
 import { chooseCoding } from './codings.js'
-import { type Field, type Fields, fieldOf, type PageRequest, type Reply, requestField, without } from './message.js'
+import { type Field, type Fields, type PageRequest, type Reply, requestField, without } from './message.js'
 import { type ByteRange, readRange } from './ranges.js'
-import type { StoredPage } from './stored-page.js'
-import { isSameForRange, isUnmodified, tagOfCoding } from './validators.js'
+import type { ReadyPage, Shape } from './ready-page.js'
+import { isSameForRange, isUnmodified } from './validators.js'
 
 /** What a 304 leaves out: it describes bytes that are not sent (RFC 9110, 15.4.5). */
 const ofContent = new Set(['content-length', 'content-encoding', 'content-range', 'content-type', 'content-language'])
@@ -15,38 +15,39 @@ const bodyless = new Set([204, 304])
 
 export interface ReplyParts {
   readonly request: PageRequest
-  readonly page: StoredPage
-  readonly body: PageBody
+  readonly ready: ReadyPage
   readonly cacheStatus: string
   /** How old the page is now, in seconds; `undefined` when the site has just made it. */
   readonly ageSeconds: number | undefined
 }
 
-export function makeReply({ request, page, body, cacheStatus, ageSeconds }: ReplyParts): Reply & { kind: 'page' } {
+export function makeReply({ request, ready, cacheStatus, ageSeconds }: ReplyParts): Reply & { kind: 'page' } {
+  const { page } = ready
   const range = requestField(request, 'range')
   const isWhole = range === undefined || request.method !== 'GET' || page.status !== 200
-  const variant = isWhole ? chooseCoding(request, page.encodings) : undefined
-  const content = variant?.bytes ?? body
-  const size = typeof content === 'string' ? Buffer.byteLength(content) : content.byteLength
-  const headers = describe(page, variant?.coding, cacheStatus, ageSeconds)
+  const shape = ready.shape(isWhole ? chooseCoding(request, page.encodings) : undefined)
+  const { bytes } = shape
+  const headers = headersOf(ready, shape, cacheStatus, ageSeconds)
   const send = (status: number, fields: Fields, sent: PageBody | undefined): Reply & { kind: 'page' } => ({
     kind: 'page',
     status,
     headers: fields,
     body: request.method === 'HEAD' ? undefined : sent,
   })
-  if (page.status >= 200 && page.status < 300 && isUnmodified(request, headers)) {
+  if (page.status >= 200 && page.status < 300 && isUnmodified(request, shape)) {
     return send(304, without(headers, ofContent), undefined)
   }
   if (bodyless.has(page.status)) return send(page.status, headers, undefined)
-  const part = isWhole || !isSameForRange(request, headers) ? 'all' : readRange(range, size)
-  if (part === 'all') return send(page.status, [...headers, ['Content-Length', String(size)]], content)
+  const part = isWhole || !isSameForRange(request, shape) ? 'all' : readRange(range, bytes.byteLength)
+  if (part === 'all') {
+    headers.push(['Content-Length', String(bytes.byteLength)])
+    return send(page.status, headers, bytes)
+  }
   if (part === 'none') {
     const fields = without(headers, ofContent)
-    return send(416, [...fields, ['Content-Range', `bytes */${size}`], ['Content-Length', '0']], undefined)
+    return send(416, [...fields, ['Content-Range', `bytes */${bytes.byteLength}`], ['Content-Length', '0']], undefined)
   }
-  const bytes = typeof content === 'string' ? Buffer.from(content) : content
-  return send(206, [...headers, ...rangeFields(part, size)], bytes.subarray(part.first, part.last + 1))
+  return send(206, [...headers, ...rangeFields(part, bytes.byteLength)], bytes.subarray(part.first, part.last + 1))
 }
 
 function rangeFields({ first, last }: ByteRange, size: number): Field[] {
@@ -56,31 +57,15 @@ function rangeFields({ first, last }: ByteRange, size: number): Field[] {
   ]
 }
 
-function describe(
-  page: StoredPage,
-  coding: string | undefined,
+function headersOf(
+  { upstream, statedAge }: ReadyPage,
+  { fields }: Shape,
   cacheStatus: string,
   ageSeconds: number | undefined,
 ): Field[] {
-  const replaced = new Set(['content-length', 'cache-status'])
-  if (ageSeconds !== undefined) replaced.add('age')
-  const headers = without(page.headers, replaced)
-  const upstream = fieldOf(page.headers, 'cache-status')
+  const headers: Field[] = [...fields]
   headers.push(['Cache-Status', upstream === undefined ? cacheStatus : `${upstream}, ${cacheStatus}`])
-  if (ageSeconds !== undefined) headers.push(['Age', String(ageSeconds)])
-  if (page.encodings.length > 0) addToVary(headers, 'Accept-Encoding')
-  if (coding === undefined) return headers
-  const etag = fieldOf(headers, 'etag')
-  const coded = without(headers, new Set(['etag', 'content-encoding']))
-  if (etag !== undefined) coded.push(['ETag', tagOfCoding(etag, coding)])
-  coded.push(['Content-Encoding', coding])
-  return coded
-}
-
-function addToVary(headers: Field[], name: string): void {
-  const vary = fieldOf(headers, 'vary')
-  if (vary?.toLowerCase().includes(name.toLowerCase())) return
-  const index = headers.findIndex(([other]) => other.toLowerCase() === 'vary')
-  if (index === -1) headers.push(['Vary', name])
-  else headers[index] = ['Vary', `${headers[index]?.[1]}, ${name}`]
+  const age = ageSeconds === undefined ? statedAge : String(ageSeconds)
+  if (age !== undefined) headers.push(['Age', age])
+  return headers
 }

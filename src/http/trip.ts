@@ -12,7 +12,7 @@ import type { RenderContext } from '../core/render-context.js'
 import type { PageBody } from '../core/store.js'
 import type { Handling } from './cache-status.js'
 import { compressed } from './codings.js'
-import type { ExpiredPage, ExpiredPages } from './expired-pages.js'
+import { type ExpiredPage, findExpired } from './find-expired.js'
 import { freshened, validatorsOf } from './freshened.js'
 import type { Settings } from './http-cache.js'
 import {
@@ -33,7 +33,6 @@ import { emittedTags, receivedTags, tagFields } from './surrogate-keys.js'
 
 export interface TripParts {
   readonly settings: Settings
-  readonly expired: ExpiredPages
   readonly request: PageRequest
   readonly origin: Origin
   readonly key: PageKey
@@ -81,7 +80,7 @@ export class Trip {
     const { settings, origin, request, key } = this.#parts
     const { clock } = settings
     const askedAtMs = clock.now()
-    const expired = await this.#parts.expired.get(key.key)
+    const expired = await findExpired(settings.cache, key.key)
     const old = expired !== undefined && isChosen(expired.page, request) ? expired : undefined
     this.#hadExpired = old !== undefined
     let answered: OriginResponse | 'passed'

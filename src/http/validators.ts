@@ -1,28 +1,33 @@
 /** Conditions of a request against the validators of a page: RFC 9110, 13. */
-import { httpDate, parseHttpDate } from './http-date.js'
-import { type Fields, fieldOf, listOf, type PageRequest, requestField } from './message.js'
+import { parseHttpDate } from './http-date.js'
+import { listOf, type PageRequest, requestField } from './message.js'
+
+/** What a version of a page is told by. */
+export interface Validators {
+  readonly etag: string | undefined
+  /** Its `Last-Modified`, in milliseconds. */
+  readonly modifiedMs: number | undefined
+}
 
 /** Whether the visitor's copy is still good, so that 304 is the answer. `If-None-Match` goes before `If-Modified-Since`. */
-export function isUnmodified(request: PageRequest, headers: Fields): boolean {
-  const etag = fieldOf(headers, 'etag')
+export function isUnmodified(request: PageRequest, { etag, modifiedMs }: Validators): boolean {
   const condition = requestField(request, 'if-none-match')
   if (condition !== undefined) {
     if (condition.trim() === '*') return true
     return etag !== undefined && tagsOf(condition).some((tag) => weak(tag) === weak(etag))
   }
+  if (modifiedMs === undefined) return false
   const sinceMs = parseHttpDate(requestField(request, 'if-modified-since'))
-  const modifiedMs = parseHttpDate(fieldOf(headers, 'last-modified'))
-  return sinceMs !== undefined && modifiedMs !== undefined && modifiedMs <= sinceMs
+  return sinceMs !== undefined && modifiedMs <= sinceMs
 }
 
 /** Whether a range may be taken from the page as it is now: `If-Range` asks for exactly that one, by a strong validator. */
-export function isSameForRange(request: PageRequest, headers: Fields): boolean {
+export function isSameForRange(request: PageRequest, { etag, modifiedMs }: Validators): boolean {
   const condition = requestField(request, 'if-range')?.trim()
   if (condition === undefined) return true
-  const etag = fieldOf(headers, 'etag')
   if (condition.startsWith('"')) return condition === etag
   const atMs = parseHttpDate(condition)
-  return atMs !== undefined && fieldOf(headers, 'last-modified') === httpDate(atMs)
+  return atMs !== undefined && modifiedMs === atMs
 }
 
 /** The entity tag that nginx gives a plain file: its time in seconds and its size, in hexadecimal digits. */

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { keyProblem } from 'pagekeep'
 import { describe, expect, it } from 'vitest'
+import { cutSegment, encodeValue } from '../../src/core/segment.js'
 import { type PageKeyOptions, readKey } from '../../src/http/page-key.js'
 import { request } from './ask.js'
 
@@ -88,6 +89,21 @@ describe('readKey()', () => {
         if (!('refused' in read)) expect(keyProblem(read.key)).toBeUndefined()
       }),
       { numRuns: 2000 },
+    )
+  })
+
+  it('writes a part of a path as a route writes a value', () => {
+    const part = fc.oneof(
+      fc.string({ unit: fc.constantFrom('a', 'Z', '0', '.', '-', '_', '+', '@', ',', '=', 'é') }),
+      fc.constantFrom('.a', 'a'.repeat(100), `${'a'.repeat(99)}.b`, `${'a'.repeat(98)}.b`, 'a\n', 'ſ'),
+    )
+    fc.assert(
+      fc.property(part, (value) => {
+        fc.pre(!['', '.', '..', 'index.html'].includes(value))
+        const written = encodeValue(value, { separators: '@=,', escapesUpperCase: false })
+        expect(key(`/${encodeURIComponent(value)}/`)).toMatchObject({ key: `${cutSegment(written)}/index.html` })
+      }),
+      { numRuns: 1000 },
     )
   })
 
