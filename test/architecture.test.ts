@@ -17,7 +17,7 @@ const mayKnow: Record<string, RegExp> = {
   stores: /^core\/|^stores\/|^node:|^(keyv|fs-extra|lru-cache)$/,
   invalidators: /^core\/|^invalidators\/|^node:|^pg$/,
   http: /^core\/|^http\/|^node:(?!fs)|^lru-cache$/,
-  cli: /^core\/|^cli\/|^invalidators\/|^stores\/disk\/(index|inspect)\.js$|^index\.js$|^node:|^(commander|jiti|pg)$/,
+  cli: /^core\/|^cli\/|^invalidators\/|^stores\/disk\/(index|inspect)\.js$|^(metrics|dashboard)\/index\.js$|^index\.js$|^node:|^(commander|jiti|pg)$/,
   metrics: /^core\/|^metrics\//,
   dashboard: /^core\/|^dashboard\/|^metrics\/|^node:(?!fs)/,
   testing: /^core\/|^testing\/|^node:/,

@@ -17,8 +17,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 })
 
 const interrupt = new AbortController()
-const isDaemon = process.argv[2] === 'listen'
-if (!isDaemon) {
+const heedInterrupt = () => {
   process.on('SIGINT', () => {
     // At the second at once.
     if (interrupt.signal.aborted) process.exit(exitCodes.interrupted)
@@ -30,7 +29,7 @@ const ended = (exitCode: number) => {
   process.exitCode = interrupt.signal.aborted ? exitCodes.interrupted : exitCode
 }
 
-makeProgram({ version, signal: interrupt.signal, ended })
+makeProgram({ version, signal: interrupt.signal, heedInterrupt, ended })
   .parseAsync()
   .catch((thrown: unknown) => {
     if (thrown instanceof CommanderError) {

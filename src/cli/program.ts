@@ -19,11 +19,13 @@ type Flags = Readonly<Record<string, string | boolean | undefined>>
 export interface ProgramParts {
   readonly version: string
   readonly signal: AbortSignal
+  /** Called before a command that Ctrl-C breaks off by aborting `signal`; those that serve until then see to it themselves. */
+  heedInterrupt(): void
   /** Told how the command ended. */
   ended(exitCode: number): void
 }
 
-export function makeProgram({ version, signal, ended }: ProgramParts): Command {
+export function makeProgram({ version, signal, heedInterrupt, ended }: ProgramParts): Command {
   const program = new Command('pagekeep')
     .description('Rendered pages kept as plain files, and kept right by PostgreSQL.')
     .version(version, '-V, --version', 'say the version')
@@ -40,8 +42,9 @@ export function makeProgram({ version, signal, ended }: ProgramParts): Command {
 
   /** Reads what was said, and runs `run` with it. */
   const act =
-    (run: (context: Context, given: readonly string[], flags: Flags) => Promise<number>) =>
+    (run: (context: Context, given: readonly string[], flags: Flags) => Promise<number>, isService = false) =>
     async (...all: unknown[]): Promise<void> => {
+      if (!isService) heedInterrupt()
       const command = all.at(-1) as Command
       const flags = command.optsWithGlobals<AllFlags & Flags>()
       const terminal = new Terminal({ json: flags.json === true, color: flags.color !== false })
@@ -78,6 +81,7 @@ export function makeProgram({ version, signal, ended }: ProgramParts): Command {
     .option('--pid-file <file>', "where to write the process's number")
     .option('--health <port>', 'answer GET /health there: a port of the loopback, or address:port')
     .option('--health-file <file>', 'write there every five seconds what GET /health answers')
+    .option('--switch <directory>', 'keep links there by which nginx finds pages only while changes are heard of')
     .addOption(new Option('--log <form>', 'the form of log lines').choices(['text', 'json']))
     .addOption(
       new Option('--log-level <level>', 'the least that is logged').choices(['debug', 'info', 'warn', 'error']),
@@ -89,13 +93,16 @@ Log lines go to stdout; what cannot be written at once is dropped and counted, n
 SIGTERM, SIGINT: finish the eviction at hand and end; a second one ends at once. SIGHUP: read the config again.
 Under systemd (Type=notify, NotifyAccess=all) it says when it is ready, and that it lives (WatchdogSec).`,
     )
-    .action(act(async (...given) => (await import('./commands/listen.js')).listen(...given)))
+    .action(act(async (...given) => (await import('./commands/listen.js')).listen(...given), true))
   program
     .command('doctor')
     .description('look at everything, and say what is wrong and what to do; exit code 1 when something is')
     .option('--strict', 'count warnings as failures')
     .option('-q, --quiet', 'leave out what is well')
-    .option('--max-lag <seconds>', 'how old the sign of life of the listener may be (default: 30)')
+    .option(
+      '--max-lag <seconds>',
+      'how old the sign of life of the listener may be (default: maxLagMs of the config, or 30)',
+    )
     .action(act(async (...given) => (await import('./commands/doctor.js')).doctor(...given)))
   program
     .command('status')
@@ -103,6 +110,18 @@ Under systemd (Type=notify, NotifyAccess=all) it says when it is ready, and that
     .option('-w, --watch', 'show it again, every two seconds')
     .option('--interval <seconds>', 'with --watch: how often (default: 2)')
     .action(act(async (...given) => (await import('./commands/status.js')).status(...given)))
+  program
+    .command('dashboard')
+    .description('serve the dashboard of the pages and the database, on this host, until Ctrl-C')
+    .option('-p, --port <port>', 'where; 0 takes a free one (default: 9152)')
+    .option('--host <address>', 'the address to listen on (default: 127.0.0.1)')
+    .option('--token <text>', 'what opens it; better in PAGEKEEP_DASHBOARD_TOKEN (default: one is made and printed)')
+    .option('--allow-evict', 'let whoever has the token evict')
+    .option(
+      '--max-lag <seconds>',
+      'how old the sign of life of the listener may be (default: maxLagMs of the config, or 30)',
+    )
+    .action(act(async (...given) => (await import('./commands/dashboard.js')).dashboard(...given), true))
   program
     .command('ls')
     .description('list kept pages')

@@ -12,7 +12,7 @@ import { parseSelector, type SelectorInput } from '../core/selector.js'
 import type { Store } from '../core/store.js'
 import type { ObservedCache, ObservedInvalidator, Observer } from '../metrics/index.js'
 import { Access, type AccessOptions, isOwnRequest } from './access.js'
-import { type NodeReport, readState } from './dashboard-state.js'
+import { type NodeReport, type Outside, readState } from './dashboard-state.js'
 import { openEventStream } from './event-stream.js'
 import { readBody, toRequest, writeAnswer } from './node-handler.js'
 import { pageHtml, signInHtml } from './page/html.js'
@@ -42,6 +42,8 @@ export interface DashboardOptions extends AccessOptions<IncomingMessage | Reques
   readonly refreshMs?: number
   /** The site's nodes, say from the feed's table `node`. Asked at each refresh. */
   readonly nodes?: () => Promise<readonly NodeReport[]> | readonly NodeReport[]
+  /** For a process that renders nothing itself, such as `pagekeep dashboard`: its own numbers of requests say nothing. */
+  readonly outside?: Outside
   /** Looks the whole over, as `diagnose()` does. Run when somebody presses the button. */
   readonly doctor?: () => Promise<readonly DoctorFinding[]>
 }
@@ -208,11 +210,13 @@ class DashboardHandler {
   }
 
   #state() {
-    const { observer, invalidator, nodes, cache, silentAfterMs = 15_000, allowEvict = false, doctor } = this.#options
+    const { observer, invalidator, nodes, outside, cache, doctor } = this.#options
+    const { silentAfterMs = 15_000, allowEvict = false } = this.#options
     return readState({
       observer,
       invalidator,
       nodes,
+      outside,
       silentAfterMs,
       recorder: this.#recorder,
       storeName: cache.store.name,

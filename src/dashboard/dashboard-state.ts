@@ -1,6 +1,6 @@
 /** All that the page shows but the tree, as one object, and whether it is well. */
-import type { ObservedInvalidator, Observer } from '../metrics/index.js'
-import type { Recorder } from './recorder.js'
+import type { ObservedEviction, ObservedInvalidator, Observer } from '../metrics/index.js'
+import { maxEvents, type Recorder } from './recorder.js'
 
 /** One node as the app's `nodes()` tells it: for sites on several hosts. */
 export interface NodeReport {
@@ -12,7 +12,30 @@ export interface NodeReport {
   readonly seenAtMs?: number | null
 }
 
+/** As one was seen here or told by another process; what is not known of it is `null`. */
+export interface ToldEviction extends Omit<ObservedEviction, 'removed' | 'doomed'> {
+  readonly removed: number | null
+  readonly doomed: number | null
+}
+
+/** What other processes did. */
+export interface History {
+  readonly evictions: readonly ToldEviction[]
+  readonly dooms: readonly { readonly atMs: number; readonly key: string }[]
+}
+
+/** For a dashboard in a process that renders nothing itself: what can be known of those that do, from outside. */
+export interface Outside {
+  /** What cannot, and why: shown on the page. */
+  readonly unseen: readonly string[]
+  /** Asked at each refresh. */
+  readonly history?: () => Promise<History> | History
+  /** How many renders are under way in all processes. */
+  readonly rendersInFlight?: () => number
+}
+
 export interface StateParts {
+  readonly outside: Outside | undefined
   readonly observer: Observer
   readonly recorder: Recorder
   readonly invalidator: ObservedInvalidator | undefined
@@ -26,7 +49,7 @@ export interface StateParts {
 export type DashboardState = Awaited<ReturnType<typeof readState>>
 
 export async function readState(parts: StateParts) {
-  const { observer, recorder, invalidator, silentAfterMs } = parts
+  const { observer, recorder, invalidator, silentAfterMs, outside } = parts
   await observer.collect()
   const { metrics } = observer
   const number = (value: number) => (Number.isNaN(value) ? null : value)
@@ -35,6 +58,7 @@ export async function readState(parts: StateParts) {
   const isUp = status === undefined || ['listening', 'catching-up', 'standing-by'].includes(status.state)
   const isSilent = (lagSeconds !== null && lagSeconds * 1000 > silentAfterMs) || !isUp
   const { nodes, failed } = await nodesOf(parts)
+  const history = await historyOf(outside)
   return {
     nowMs: Date.now(),
     store: parts.storeName,
@@ -46,7 +70,8 @@ export async function readState(parts: StateParts) {
     lagSeconds,
     hits: metrics.hits.total,
     misses: metrics.misses.total,
-    inFlight: observer.rendersInFlight,
+    unseen: outside?.unseen ?? null,
+    inFlight: rendersOf(outside) ?? observer.rendersInFlight,
     kept: metrics.kept.total,
     doomed: metrics.doomed.total,
     evictions: metrics.evictions.total,
@@ -57,8 +82,9 @@ export async function readState(parts: StateParts) {
     invalidator: status ?? null,
     nodes,
     nodesFailed: failed,
-    recentEvictions: [...recorder.evictions].reverse(),
-    recentDooms: [...recorder.dooms].reverse().slice(0, 20),
+    recentEvictions: latest<ToldEviction>(history.evictions, recorder.evictions).slice(0, maxEvents),
+    recentDooms: latest(history.dooms, recorder.dooms).slice(0, 20),
+    historyFailed: history.failed,
     blindPeriods: [...recorder.blindPeriods].reverse().slice(0, 20),
     faults: [...recorder.faults.values()].sort((a, b) => b.lastAtMs - a.lastAtMs).slice(0, 30),
   }
@@ -81,4 +107,24 @@ async function nodesOf({ nodes }: StateParts): Promise<{ nodes: readonly NodeRep
   } catch {
     return { nodes: [], failed: true }
   }
+}
+
+async function historyOf(outside: Outside | undefined): Promise<History & { readonly failed: boolean }> {
+  try {
+    return { evictions: [], dooms: [], ...(await outside?.history?.()), failed: false }
+  } catch {
+    return { evictions: [], dooms: [], failed: true }
+  }
+}
+
+function rendersOf(outside: Outside | undefined): number | undefined {
+  try {
+    return outside?.rendersInFlight?.()
+  } catch {
+    return undefined
+  }
+}
+
+function latest<Event extends { readonly atMs: number }>(...lists: readonly (readonly Event[])[]): Event[] {
+  return lists.flat().sort((one, other) => other.atMs - one.atMs)
 }

@@ -27,7 +27,7 @@ export interface RecordedFault {
 export const sampleEveryMs = 5000
 /** A quarter of an hour. */
 const maxSamples = 180
-const maxEvents = 50
+export const maxEvents = 50
 /** Keys and selectors that are shown of one eviction. */
 const maxShown = 12
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -115,6 +115,36 @@ describe('pagekeep listen', () => {
     expect(await daemon.ended()).toBe(0)
     expect(daemon.output).toContain('stopped')
     expect(existsSync(join(cwd, 'pid'))).toBe(false)
+  })
+
+  it("keeps the web server's links while it hears, lets them run out, and removes them at its end", async () => {
+    await writeConfig({ maxLagMs: 4000, listen: { switch: 'links' } })
+    const daemon = listen()
+    await daemon.said('ready')
+    const links = () => readdir(join(cwd, 'links')).catch((): string[] => [])
+    await until('there are links', async () => (await links()).length > 0)
+    const [first = ''] = await links()
+    expect(await readlink(join(cwd, 'links', first))).toBe(join(cwd, 'pages'))
+    daemon.child.kill('SIGSTOP')
+    const nowIsLinked = async () => (await links()).includes(String(Math.floor(Date.now() / 1000)))
+    await until('no link of this second is left', async () => !(await nowIsLinked()))
+    daemon.child.kill('SIGCONT')
+    await until('there is one again', nowIsLinked)
+    daemon.child.kill('SIGTERM')
+    expect(await daemon.ended()).toBe(0)
+    expect(await links()).toEqual([])
+  })
+
+  it('notes down beside the pages what it evicted, and why', async () => {
+    const daemon = listen()
+    await daemon.said('ready')
+    await keep('p1')
+    await raise("name = 'p1'")
+    await until('p1 is evicted', () => !isKept('p1'))
+    const why = async () => JSON.parse((await runCli(['why', 'products/p1.html', '--json'], { cwd })).stdout)
+    await until('it is in the journal', async () => (await why()).journal[0]?.why === 'feed')
+    const began = { why: 'emptied', selectors: ['**'] }
+    expect((await why()).journal).toMatchObject([{ rules: ['products'], pid: daemon.child.pid }, began])
   })
 
   it('says that it is not well while the database is down, and goes on when it is back', async () => {

@@ -20,6 +20,7 @@ interface ListenFlags extends CommonFlags {
   readonly pidFile?: string
   readonly health?: string
   readonly healthFile?: string
+  readonly switch?: string
   readonly log?: 'text' | 'json'
   readonly logLevel?: LogLevel
   readonly json?: boolean
@@ -33,7 +34,7 @@ export async function listen({ settings }: Context, _given: unknown, given: obje
   const writer = new LineWriter(1)
   const log = new DaemonLog(writer, places.log, places.logLevel)
   redirect(log)
-  let listener = makeListener(settings, log, flags.node)
+  let listener = makeListener(settings, log, { node: flags.node, links: places.links })
   const removePidFile = places.pidFile === undefined ? () => {} : takePidFile(places.pidFile)
   const orders = new Orders()
   const look = () => ({ ...listener.health(), droppedLogLines: log.dropped })
@@ -48,7 +49,7 @@ export async function listen({ settings }: Context, _given: unknown, given: obje
     }
     if (places.healthFile !== undefined) ends.push(writeHealth(places.healthFile, look, (reason) => log.warn(reason)))
     log.info(`listening for changes (${listener.kind}), pages in ${listener.directory}`, { pid: process.pid })
-    await orders.during(listener.invalidator.start())
+    await orders.during(listener.start())
     await systemd.ready(`listening, pages in ${listener.directory}`)
     log.info('ready')
     for (let order = await orders.next(); order !== 'stop'; order = await orders.next()) {
@@ -81,7 +82,7 @@ async function reload(old: Listener, flags: ListenFlags, log: DaemonLog): Promis
   let fresh: Listener
   try {
     const settings = await readSettings(flags)
-    fresh = makeListener(settings, log, flags.node)
+    fresh = makeListener(settings, log, { node: flags.node, links: placesOf(flags, settings).links })
   } catch (thrown) {
     log.error(`The config is wrong, the one before goes on: ${reasonOf(thrown)}`)
     return old
@@ -89,11 +90,11 @@ async function reload(old: Listener, flags: ListenFlags, log: DaemonLog): Promis
   // One after the other: both on one store would fight for its lock.
   await old.stop()
   try {
-    await fresh.invalidator.start()
+    await fresh.start()
   } catch (thrown) {
     log.error(`The config does not work, the one before goes on: ${reasonOf(thrown)}`)
     await fresh.close()
-    await old.invalidator.start()
+    await old.start()
     return old
   }
   await old.close()
@@ -105,7 +106,7 @@ function placesOf(flags: ListenFlags, settings: Settings) {
   const given = settings.config.listen ?? {}
   const file = (
     flag: string | undefined,
-    name: 'PAGEKEEP_PID_FILE' | 'PAGEKEEP_HEALTH_FILE',
+    name: 'PAGEKEEP_PID_FILE' | 'PAGEKEEP_HEALTH_FILE' | 'PAGEKEEP_SWITCH',
     inConfig: string | undefined,
   ) => flag ?? variable(name) ?? (inConfig === undefined ? undefined : settings.path(inConfig))
   const health = flags.health ?? variable('PAGEKEEP_HEALTH') ?? given.health
@@ -122,6 +123,7 @@ function placesOf(flags: ListenFlags, settings: Settings) {
     ] as const),
     pidFile: file(flags.pidFile, 'PAGEKEEP_PID_FILE', given.pidFile),
     healthFile: file(flags.healthFile, 'PAGEKEEP_HEALTH_FILE', given.healthFile),
+    links: file(flags.switch, 'PAGEKEEP_SWITCH', given.switch),
     health: health === undefined ? undefined : String(health),
   }
 }

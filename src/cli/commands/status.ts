@@ -1,42 +1,29 @@
 /** `status`: how many pages there are, how far behind the database they may be, who listens, what waits. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { reasonOf } from '../../core/errors.js'
-import type { Statements } from '../../invalidators/postgres/feed/schema/borrowed-client.js'
-import { readSchemaName } from '../../invalidators/postgres/feed/schema/quoting.js'
+import { measureUsage } from '../../stores/disk/index.js'
 import { silenceOf } from '../doctor/check-listener.js'
 import { exitCodes } from '../exit-codes.js'
-import { duration, type Terminal, table } from '../terminal.js'
+import { maxLagOf } from '../max-lag.js'
+import { readSite, type SiteNode, type SiteQueue } from '../site-database.js'
+import { duration, bytes as sizeOf, type Terminal, table } from '../terminal.js'
 import { readCount } from '../usage-error.js'
 import { type Context, whereDatabase, withCache } from '../workplace.js'
-
-interface Node {
-  readonly name: string
-  readonly state: string
-  readonly backlog: number | undefined
-  readonly silentMs: number
-  readonly behindMs: number | undefined
-}
-
-interface Queue {
-  readonly table: string
-  readonly rows: number
-}
 
 export interface SiteStatus {
   readonly atMs: number
   readonly directory: string
   readonly pages: number
+  /** The sum of their lengths. */
+  readonly bytes: number
   /** How long ago the listener was heard of; `undefined`: never. */
   readonly silentMs: number | undefined
   readonly isHeard: boolean
-  readonly nodes: readonly Node[]
-  readonly queues: readonly Queue[]
+  readonly nodes: readonly SiteNode[]
+  readonly queues: readonly SiteQueue[]
   /** Why the database could not be asked. */
   readonly problem: string | undefined
 }
-
-// As the doctor has it, unless it is told otherwise.
-const maxLagMs = 30_000
 
 /** Exit code 1 when the listener is not heard or the database does not answer. */
 export async function status(
@@ -58,66 +45,33 @@ export async function status(
 
 async function look(context: Context): Promise<SiteStatus> {
   const { settings } = context
-  const { directory, pages } = await withCache(context, async (_cache, store) => {
-    let count = 0
-    for await (const _ of store.keys()) count++
-    return { directory: store.directory, pages: count }
-  })
+  const { directory, pages, bytes } = await withCache(context, async (_cache, store) => ({
+    directory: store.directory,
+    ...(await measureUsage(store.directory, {
+      signal: context.signal,
+      onProgress: (count) => context.terminal.progress(count, undefined, 'pages'),
+    })),
+  }))
   const silentMs = silenceOf(directory)
   const common = {
     atMs: Date.now(),
     directory,
     pages,
+    bytes,
     silentMs,
-    isHeard: (silentMs ?? Number.POSITIVE_INFINITY) <= maxLagMs,
+    isHeard: (silentMs ?? Number.POSITIVE_INFINITY) <= maxLagOf(settings, undefined),
   }
   try {
-    const asked = await whereDatabase(context, async (statements) => ({
-      nodes: settings.config.queues === undefined ? await readNodes(statements, settings.schema) : [],
-      queues: await countQueues(
-        statements,
-        settings.config.queues?.rules.flatMap(({ queue }) => queue?.table ?? []) ?? [],
-      ),
-    }))
+    const asked = await whereDatabase(context, (statements) => readSite(statements, settings))
     return { ...common, nodes: [], queues: [], ...asked, problem: undefined }
   } catch (thrown) {
     return { ...common, nodes: [], queues: [], problem: reasonOf(thrown) }
   }
 }
 
-async function readNodes(statements: Statements, schema: string): Promise<Node[]> {
-  const rows = await statements.query(
-    `SELECT name, state, backlog::text AS backlog,
-            (extract(epoch FROM clock_timestamp() - seen_at) * 1000)::bigint::text AS silent_ms,
-            (extract(epoch FROM clock_timestamp() - applied_until) * 1000)::bigint::text AS behind_ms
-       FROM ${readSchemaName(schema).of('node')} ORDER BY name`,
-    [],
-    'reading nodes',
-  )
-  return rows.map(({ name, state, backlog, silent_ms, behind_ms }) => ({
-    name: name ?? '',
-    state: state ?? '',
-    backlog: backlog == null ? undefined : Number(backlog),
-    silentMs: Number(silent_ms),
-    behindMs: behind_ms == null ? undefined : Number(behind_ms),
-  }))
-}
-
-async function countQueues(
-  statements: Statements,
-  tables: readonly { readonly sql: string; readonly written: string }[],
-): Promise<Queue[]> {
-  const queues: Queue[] = []
-  for (const { sql, written } of tables) {
-    const [row] = await statements.query(`SELECT count(*)::text AS rows FROM ${sql}`, [], `counting ${written}`)
-    queues.push({ table: written, rows: Number(row?.rows) })
-  }
-  return queues
-}
-
 function show(
   terminal: Terminal,
-  { directory, pages, silentMs, isHeard, nodes, queues, problem }: SiteStatus,
+  { directory, pages, bytes, silentMs, isHeard, nodes, queues, problem }: SiteStatus,
 ): string[] {
   const heard =
     silentMs === undefined
@@ -127,7 +81,7 @@ function show(
         : terminal.red(`SILENT for ${duration(silentMs)}: pages may be stale by as much`)
   return [
     ...table([
-      ['pages', `${pages} in ${directory}`],
+      ['pages', `${pages}, ${sizeOf(bytes)}, in ${directory}`],
       ['listener', heard],
       ...(problem === undefined ? [] : [['database', terminal.red(problem)]]),
       ...queues.map((queue) => ['queue', `${queue.table}: ${queue.rows} rows wait`]),

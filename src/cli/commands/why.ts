@@ -1,121 +1,62 @@
 /**
- * `why`: what is known of one page, and which committed change evicted it last. That is read from the feed, which
- * remembers for a day; queue tables forget, so there the log of the listener is all there is.
+ * `why`: what is known of one page, which committed change evicted it last, which row or rule that was, and why its
+ * last renders were not kept (page-history.ts).
  */
-
-import { isPagekeepError, reasonOf } from '../../core/errors.js'
 import { checkKey } from '../../core/key.js'
 import { parseSelector } from '../../core/selector.js'
-import type { Statements } from '../../invalidators/postgres/feed/schema/borrowed-client.js'
-import { readSchemaName } from '../../invalidators/postgres/feed/schema/quoting.js'
-import { inspectPage, type PageFacts } from '../../stores/disk/inspect.js'
+import { inspectPage, inspectTags, type PageFacts } from '../../stores/disk/inspect.js'
 import { silenceOf } from '../doctor/check-listener.js'
 import { exitCodes } from '../exit-codes.js'
+import { matches, type PageHistory, type PastEviction, readPageHistory } from '../page-history.js'
 import { bytes, duration, table } from '../terminal.js'
-import { type Context, whereDatabase } from '../workplace.js'
+import type { Context } from '../workplace.js'
 
-interface PastEviction {
-  /** The transaction that changed the data. */
-  readonly xid: string
-  readonly atMs: number
-  /** The table, as its rule names it. */
-  readonly table: string
-  /** What it evicted: `daily/2020/01/**`, `tag:port:1`. */
-  readonly selector: string
-}
-
-interface Answer {
+interface Answer extends Omit<PageHistory, 'changes' | 'evictions'> {
   readonly key: string
   readonly page: PageFacts | undefined
+  /** Those that it was kept with, now or before. */
+  readonly tags: readonly string[]
   readonly routes: readonly string[]
   /** Rules whose entries may evict it. */
   readonly rules: readonly string[]
-  readonly evictions: readonly PastEviction[]
-  /** Why there can be no word on evictions. */
-  readonly unknown: string | undefined
+  /** Committed changes, as the feed has them. */
+  readonly evictions: PageHistory['changes']
+  /** Evictions that were done, as the journal has them. */
+  readonly journal: readonly PastEviction[]
   readonly listenerSilentMs: number | undefined
 }
-
-const shownEvictions = 5
-// So many rows of the feed are looked at, the latest first.
-const maxRows = 200_000
 
 /** Exit code 1 when no page is kept. */
 export async function why(context: Context, [key = '']: readonly string[], _flags: object): Promise<number> {
   const { settings, terminal } = context
   const { directory } = settings.store()
   const page = inspectPage(directory, checkKey(key))
+  const tags = inspectTags(directory, key)
   const routes = settings.config.routes.filter((route) => route.read(key) !== undefined)
   const rules = settings.config.rules.flatMap(({ table, evicts }) =>
     evicts.some((entry) =>
       entry.kind === 'route'
         ? parseSelector(entry.coarsest).kind !== 'tag' && matches(entry.coarsest, key)
-        : page?.tags.some((tag) => fits(entry.template, tag)),
+        : tags.some((tag) => fits(entry.template, tag)),
     )
       ? [table.written]
       : [],
   )
-  const { evictions, unknown } = await history(context, key, page?.tags ?? [])
+  const { changes, evictions, dooms, unknown } = await readPageHistory(context, directory, key, tags)
   const answer: Answer = {
     key,
     page,
+    tags,
     routes: routes.map(({ template }) => template),
     rules,
-    evictions,
+    evictions: changes,
+    journal: evictions,
+    dooms,
     unknown,
     listenerSilentMs: silenceOf(directory),
   }
   terminal.answer(answer, show)
   return page === undefined ? exitCodes.findings : exitCodes.ok
-}
-
-async function history(
-  context: Context,
-  key: string,
-  tags: readonly string[],
-): Promise<Pick<Answer, 'evictions' | 'unknown'>> {
-  const { settings } = context
-  if (settings.config.queues !== undefined)
-    return { evictions: [], unknown: 'queue tables forget what they had; see the log of the listener' }
-  try {
-    const evictions = await whereDatabase(context, (statements) => readFeed(statements, settings.schema, key, tags))
-    return { evictions: evictions ?? [], unknown: evictions === undefined ? 'no database is named' : undefined }
-  } catch (thrown) {
-    if (!isPagekeepError(thrown)) throw thrown
-    return { evictions: [], unknown: reasonOf(thrown) }
-  }
-}
-
-async function readFeed(
-  statements: Statements,
-  schema: string,
-  key: string,
-  tags: readonly string[],
-): Promise<PastEviction[]> {
-  const rows = await statements.query(
-    `SELECT xid::text AS xid, (extract(epoch FROM at) * 1000)::bigint::text AS at_ms, rule, selector, tag
-       FROM ${readSchemaName(schema).of('feed')} WHERE selector IS NOT NULL OR tag = ANY ($1::text[])
-      ORDER BY xid DESC, id DESC LIMIT ${maxRows}`,
-    [tags],
-    'reading the feed',
-  )
-  const found: PastEviction[] = []
-  for (const { xid, at_ms, rule, selector, tag } of rows) {
-    if (found.length === shownEvictions) break
-    if (selector != null && !matches(selector, key)) continue
-    found.push({ xid: xid ?? '', atMs: Number(at_ms), table: rule ?? '', selector: selector ?? `tag:${tag}` })
-  }
-  return found
-}
-
-function matches(selector: string, key: string): boolean {
-  try {
-    const parsed = parseSelector(selector)
-    return parsed.kind === 'key' ? parsed.key === key : parsed.kind === 'pattern' && parsed.matches(key)
-  } catch {
-    // A row that is no selector evicts nothing by name.
-    return false
-  }
 }
 
 /** Whether `tag` can be made of a template such as `product:{id}`. */
@@ -124,32 +65,64 @@ function fits(template: string, tag: string): boolean {
   return new RegExp(`^${parts.join('.*')}$`, 'su').test(tag)
 }
 
-function show({ key, page, routes, rules, evictions, unknown, listenerSilentMs }: Answer): string[] {
-  const ago = (ms: number) => `${duration(Date.now() - ms)} ago (${new Date(ms).toISOString()})`
-  const [last] = evictions
-  const wasDoomed = last !== undefined && page === undefined
+function show({
+  key,
+  page,
+  tags,
+  routes,
+  rules,
+  evictions,
+  journal,
+  dooms,
+  unknown,
+  listenerSilentMs,
+}: Answer): string[] {
+  const rendered =
+    page?.renderBeganAtMs === undefined
+      ? undefined
+      : `from ${new Date(page.renderBeganAtMs).toISOString()}${page.renderMs === undefined ? '' : `, in ${duration(page.renderMs)}`}`
+  const isUntold = unknown === undefined && evictions.length + journal.length === 0
   return table([
     ['key', key],
     ['kept', page === undefined ? 'no' : `since ${ago(page.keptAtMs)}, ${bytes(page.bytes)}`],
-    ...(page?.renderBeganAtMs === undefined
-      ? []
-      : [
-          [
-            'rendered',
-            `from ${new Date(page.renderBeganAtMs).toISOString()}${page.renderMs === undefined ? '' : `, in ${duration(page.renderMs)}`}`,
-          ],
-        ]),
+    ...(rendered === undefined ? [] : [['rendered', rendered]]),
     ...(page?.expiresAtMs === undefined ? [] : [['expires', new Date(page.expiresAtMs).toISOString()]]),
-    ['tags', page === undefined ? '(of a kept page only)' : page.tags.join(' ') || 'none'],
+    ['tags', tags.join(' ') || 'none that is remembered'],
     ['route', routes.join(' ') || 'none of the config'],
     ['rules', rules.join(' ') || 'none that is known to evict it'],
-    ...(unknown === undefined ? [] : [['evicted', `not known: ${unknown}`]]),
+    ...(unknown === undefined ? [] : [['changed', `not known: ${unknown}`]]),
     ...evictions.map(({ xid, atMs, table: by, selector }) => [
-      'evicted',
-      `${ago(atMs)} by ${selector}: transaction ${xid} changed ${by}`,
+      'changed',
+      `${ago(atMs)}: transaction ${xid} changed ${by}, which evicts ${selector}`,
     ]),
-    ...(unknown === undefined && last === undefined ? [['evicted', 'not by any change that the feed remembers']] : []),
-    ...(wasDoomed ? [['', 'A render that began before that, and ended after it, was answered and not kept.']] : []),
+    ...journal.map((eviction) => ['evicted', `${ago(eviction.atMs)} ${causeOf(eviction)}`]),
+    ...(isUntold ? [['evicted', 'not by anything that the feed or the journal remembers']] : []),
+    ...dooms.map(({ atMs, renderMs, part, because }) => [
+      'not kept',
+      `${ago(atMs)}: a render of ${duration(renderMs)} was answered and not kept, ${
+        part !== undefined
+          ? `for its part ${part} was not`
+          : because === undefined
+            ? 'for an eviction came meanwhile'
+            : `for it was evicted meanwhile ${causeOf(because)}`
+      }`,
+    ]),
     ['listener', listenerSilentMs === undefined ? 'never heard of' : `heard ${duration(listenerSilentMs)} ago`],
   ])
+}
+
+function ago(ms: number): string {
+  return `${duration(Date.now() - ms)} ago (${new Date(ms).toISOString()})`
+}
+
+/** `by the row cache_clearing_ports#17 port_id=4 (queue), which named ports/dns/**` */
+function causeOf({ why, rules, rows, selectors }: PastEviction): string {
+  const [first, ...more] = rows
+  const cause =
+    first !== undefined
+      ? `by the row ${first}${more.length === 0 ? '' : ` and ${more.length} more`}`
+      : rules.length > 0
+        ? `by a change of ${rules.join(', ')}`
+        : 'by a call'
+  return `${cause} (${why}), as ${selectors.join(' ') || 'one of many'}`
 }

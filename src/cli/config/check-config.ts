@@ -117,6 +117,10 @@ const count: Check = (value, path, report) => {
   if (!Number.isSafeInteger(value) || (value as number) < 0)
     report(path, `expected a whole number, got ${kindOf(value)}`)
 }
+const positive: Check = (value, path, report) => {
+  if (!Number.isSafeInteger(value) || (value as number) < 1)
+    report(path, `expected a whole number, 1 or more, got ${kindOf(value)}`)
+}
 const method: Check = (value, path, report) => {
   if (typeof value !== 'function') report(path, `expected a function, got ${kindOf(value)}`)
 }
@@ -219,11 +223,13 @@ const shape = fields({
   routes: list(aRoute),
   rules: list(feedRule),
   queues: fields({ rules: list(queueRule), listenFor }, ['rules']),
+  maxLagMs: positive,
   listen: fields({
     node: text,
     pidFile: text,
     health,
     healthFile: text,
+    switch: text,
     log: oneOf('text', 'json'),
     logLevel: oneOf('debug', 'info', 'warn', 'error'),
   }),

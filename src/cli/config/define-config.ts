@@ -20,6 +20,11 @@ export interface PagekeepConfig {
   readonly rules?: readonly (FeedRule | WatchData | BridgeData)[]
   /** Queue tables that exist already, and NOTIFY. With them (and no `rules`) `listen` clears queues. */
   readonly queues?: QueuesConfig
+  /**
+   * How far behind the database pages may be, in milliseconds, 1 or more: the `maxLagMs` of your caches. By it `status`,
+   * `doctor` and the dashboard judge the listener, and `listen --switch` the web server's links. Default 30,000.
+   */
+  readonly maxLagMs?: number
   readonly listen?: ListenConfig
   readonly site?: SiteConfig
   /** Tables that pages do not show, which `doctor` need not name. */
@@ -42,6 +47,11 @@ export interface ListenConfig {
   readonly health?: string | number
   /** A file that is written every five seconds with what `GET /health` answers. Default: none. */
   readonly healthFile?: string
+  /**
+   * A directory for links by which nginx finds pages only while the listener is heard (docs/guide/nginx.md), such as
+   * `/run/my-site`; they run out `maxLagMs` after the last sign of life. Default: none.
+   */
+  readonly switch?: string
   /** Default `text`. */
   readonly log?: 'text' | 'json'
   /** Default `info`. */

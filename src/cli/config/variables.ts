@@ -6,11 +6,13 @@ export const variables = {
   PAGEKEEP_DATABASE_URL: 'how to connect to PostgreSQL',
   PAGEKEEP_DIRECTORY: 'where the pages lie',
   PAGEKEEP_SCHEMA: 'the schema of the feed',
+  PAGEKEEP_DASHBOARD_TOKEN: 'what opens the dashboard',
   PAGEKEEP_NODE: 'the name of this store among all nodes',
   PAGEKEEP_LOG: 'the log of listen: text or json',
   PAGEKEEP_LOG_LEVEL: 'debug, info, warn or error',
   PAGEKEEP_PID_FILE: 'the pid file of listen',
   PAGEKEEP_HEALTH: 'the port of listen',
+  PAGEKEEP_SWITCH: "the directory of the web server's links that listen keeps",
   PAGEKEEP_HEALTH_FILE: 'the health file of listen',
 } as const
 

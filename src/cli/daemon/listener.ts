@@ -3,30 +3,39 @@
  * reading of the config.
  */
 import { createCache, type PageCache } from '../../core/cache.js'
-import type { Invalidator, Logger } from '../../core/invalidator.js'
+import type { Logger } from '../../core/invalidator.js'
 import { FeedInvalidator, PostgresInvalidator } from '../../invalidators/postgres/index.js'
-import { DiskStore } from '../../stores/disk/index.js'
+import { DiskStore, keepJournal, keepSwitch, type Switch } from '../../stores/disk/index.js'
 import type { Settings } from '../config/settings.js'
 import { variable } from '../config/variables.js'
+import { maxLagOf } from '../max-lag.js'
 import { UsageError } from '../usage-error.js'
 import type { Health } from './health.js'
 
 export interface Listener {
   readonly kind: 'feed' | 'queues'
   readonly directory: string
-  readonly invalidator: Invalidator & Pick<FeedInvalidator, 'ready'>
   health(): Health
+  /** Resolves when it has caught up, or is trying to. Rejects for what trying again cannot mend. */
+  start(): Promise<void>
+  /** Stops it; `start` may follow. */
+  stop(): Promise<void>
   /** Stops it and closes the cache. */
   close(): Promise<void>
-  /** Stops it; `start` of the invalidator may follow. */
-  stop(): Promise<void>
 }
 
 // The server is heard every heartbeat (5 s) at least; ten seconds without an answer end a connection.
 const silenceMs = 30_000
 
+export interface ListenerPlaces {
+  /** The name of the node, over that of the config. */
+  readonly node: string | undefined
+  /** The directory of the web server's links (keep-switch.ts). */
+  readonly links: string | undefined
+}
+
 /** Opens nothing yet. Throws `UsageError`, `TypeError` or `RangeError` for a config that cannot work. */
-export function makeListener(settings: Settings, logger: Logger, node: string | undefined): Listener {
+export function makeListener(settings: Settings, logger: Logger, { node, links }: ListenerPlaces): Listener {
   const { config, schema } = settings
   if (config.rules.length > 0 && config.queues !== undefined) {
     throw new UsageError(
@@ -44,14 +53,27 @@ export function makeListener(settings: Settings, logger: Logger, node: string | 
       ? new FeedInvalidator({ ...common, schema, ...(name !== undefined && { node: name }) })
       : new PostgresInvalidator({ ...common, ...config.queues })
   tell(invalidator, logger)
+  const journal = keepJournal({ store, cache, invalidator })
+  let kept: Switch | undefined
+  const stop = async () => {
+    await kept?.close()
+    kept = undefined
+    await invalidator.stop()
+  }
   return {
     kind: config.queues === undefined ? 'feed' : 'queues',
     directory: store.directory,
-    invalidator,
-    health: () => healthOf(invalidator, store.directory),
-    stop: async () => invalidator.stop(),
+    health: () => ({ ...healthOf(invalidator, store.directory), journalFailures: journal.failures }),
+    async start() {
+      await invalidator.start()
+      if (links === undefined) return
+      const onFault = (error: Error) => logger.error(error.message)
+      kept = await keepSwitch({ store, directory: links, maxLagMs: maxLagOf(settings, undefined), onFault })
+    },
+    stop,
     async close() {
-      await invalidator.stop()
+      await stop()
+      journal.close()
       await closeCache(cache, logger)
     },
   }

@@ -37,13 +37,14 @@ export const pageHtml = `${head}<body>
 <p id="health" role="status"><span class="dot" aria-hidden="true"></span><span id="health-text">connecting…</span></p>
 </header>
 <div id="alarm" role="alert" hidden></div>
+<aside id="unseen" aria-label="What this page cannot see" hidden><p>This page is served by a process of its own. It cannot see:</p><ul></ul></aside>
 <nav aria-label="Sections"><a href="#evictions">Evictions</a> <a href="#nodes">Listeners</a> <a href="#faults">Faults</a> <a href="#pages">Pages</a> <a href="#doctor">Doctor</a></nav>
 <main id="main">
 ${section(
   'now',
   'Now',
   `<dl class="tiles">${tile('ratio', 'Hit ratio')}${tile('lag', 'Lag')}${tile('inflight', 'Renders in flight')}${tile('backlog', 'Waiting changes')}${tile('removed', 'Pages evicted')}${tile('doomed', 'Doomed renders')}${tile('blind', 'Blind')}${tile('size', 'Kept')}</dl>`,
-)}<div class="pair">
+)}<div class="pair" id="charts">
 ${section('ratio', 'Hit ratio', '<figure id="chart-ratio"></figure>')}${section('latency', 'Render time', '<figure id="chart-latency"></figure>')}</div>
 ${section(
   'evictions',

@@ -71,6 +71,7 @@ function sound() {
     if (state.isSilent) troubles.push('The invalidator is silent' + (state.lagSeconds === null ? '' : ': every change was last known to be evicted ' + span(state.lagSeconds) + ' ago') + '. Pages may be stale.')
     if (state.isBlind) troubles.push('The cache is blind: it does not hear from its invalidator, and renders every page.')
     if (state.nodesFailed) troubles.push('The nodes could not be asked.')
+    if (state.historyFailed) troubles.push('What other processes did could not be read.')
   }
   // Numbers that change each second are shown and not said again.
   const gist = troubles.map((text) => text.replace(/[\\d.]+ (s|min|h)\\b/g, '')).join('|')
@@ -115,22 +116,37 @@ function show() {
   const recent = samples.slice(-12)
   const sum = (name) => recent.reduce((total, sample) => total + sample[name], 0)
   const near = sum('hits') + sum('misses')
-  tile('ratio', asked === 0 ? '–' : (100 * state.hits / asked).toFixed(1) + ' %', near === 0 ? plural(asked, 'request') : (100 * sum('hits') / near).toFixed(1) + ' % of the last minute')
+  const { unseen } = state
+  const elsewhere = 'not seen from here'
+  $('unseen').hidden = unseen === null
+  $('charts').hidden = unseen !== null
+  if (unseen !== null && $('unseen').querySelector('ul').children.length !== unseen.length) $('unseen').querySelector('ul').replaceChildren(...unseen.map((text) => make('li', {}, text)))
+  if (unseen !== null) tile('ratio', '–', elsewhere)
+  else tile('ratio', asked === 0 ? '–' : (100 * state.hits / asked).toFixed(1) + ' %', near === 0 ? plural(asked, 'request') : (100 * sum('hits') / near).toFixed(1) + ' % of the last minute')
   tile('lag', span(state.lagSeconds), state.lagSeconds === null ? 'no sign of life' : 'behind the database', state.isSilent ? 'bad' : '')
   tile('inflight', count(state.inFlight), '')
   const queues = state.invalidator?.queues ?? []
-  const waiting = queues.reduce((total, queue) => total + (queue.backlog ?? 0), 0) + (state.invalidator?.owed ?? 0)
-  tile('backlog', state.invalidator ? count(waiting) : '–', state.invalidator ? 'in queues' : 'the listener runs elsewhere', waiting > 1000 ? 'warn' : '')
-  tile('removed', count(state.removed), 'by ' + plural(state.evictions, 'eviction'))
-  tile('doomed', count(state.doomed), 'answered, not kept')
-  tile('blind', state.isBlind ? 'now' : 'no', span(state.blindSeconds) + ' in all', state.isBlind ? 'bad' : '')
-  tile('size', state.pages === null ? count(state.kept) : count(state.pages), state.bytes === null ? (state.pages === null ? 'since the start' : 'pages') : 'pages, ' + bytes(state.bytes))
+  const known = state.nodes.filter((node) => typeof node.backlog === 'number')
+  const told = known.length > 0 ? known.reduce((total, node) => total + node.backlog, 0) : null
+  const waiting = state.invalidator ? queues.reduce((total, queue) => total + (queue.backlog ?? 0), 0) + (state.invalidator.owed ?? 0) : told
+  tile('backlog', waiting === null ? '–' : count(waiting), state.invalidator ? 'in queues' : waiting === null ? 'the listener runs elsewhere' : 'as the database says', waiting > 1000 ? 'warn' : '')
+  const sumOf = (list, name) => list.reduce((total, one) => total + (one[name] ?? 0), 0)
+  if (unseen === null) {
+    tile('removed', count(state.removed), 'by ' + plural(state.evictions, 'eviction'))
+    tile('doomed', count(state.doomed), 'answered, not kept')
+    tile('blind', state.isBlind ? 'now' : 'no', span(state.blindSeconds) + ' in all', state.isBlind ? 'bad' : '')
+  } else {
+    tile('removed', count(sumOf(state.recentEvictions, 'removed')), 'by the last ' + plural(state.recentEvictions.length, 'eviction'))
+    tile('doomed', count(sumOf(state.recentEvictions, 'doomed')), 'by these evictions')
+    tile('blind', '–', elsewhere)
+  }
+  tile('size', state.pages === null ? unseen !== null ? '–' : count(state.kept) : count(state.pages), state.bytes === null ? (state.pages === null ? (unseen === null ? 'since the start' : 'not measured yet') : 'pages') : 'pages, ' + bytes(state.bytes))
 
-  rows('table-evictions', state.recentEvictions, 'No eviction yet, in this process.', (one) => [
+  rows('table-evictions', state.recentEvictions, unseen === null ? 'No eviction yet, in this process.' : 'None is known.', (one) => [
     cell(time(one.atMs), 'when'),
     cell(one.why, '', 'why'),
     cell(one.rules.join(', ') || '–', '', 'rule'),
-    make('td', {}, make('code', {}, one.selectors.join(' ')), one.keys.length > 0 && one.keys.join(' ') !== one.selectors.join(' ') ? make('small', {}, one.keys.join(' ') + (one.removed > one.keys.length ? ' …' : '')) : null),
+    make('td', {}, make('code', {}, one.selectors.join(' ')), one.keys.length > 0 && one.keys.join(' ') !== one.selectors.join(' ') ? make('small', {}, one.keys.join(' ') + (one.removed !== null && one.removed > one.keys.length ? ' …' : '')) : null),
     cell(count(one.removed), 'n', 'pages'),
     cell(count(one.doomed), 'n', 'doomed'),
   ])
@@ -139,11 +155,11 @@ function show() {
   rows('table-nodes', [...own, ...beside, ...state.nodes], 'No invalidator runs in this process, and none was ever heard.', (node) => [
     cell(node.name), cell(node.state), cell(node.isQueue || node.lagSeconds === undefined ? '' : span(node.lagSeconds), 'n', 'lag'), cell(node.backlog === null || node.backlog === undefined ? '' : count(node.backlog), 'n', 'backlog'), cell(node.setAside === null || node.setAside === undefined ? '' : count(node.setAside), 'n', 'set aside'),
   ])
-  rows('table-faults', state.faults, 'None.', (fault) => [
+  rows('table-faults', state.faults, unseen === null ? 'None.' : 'None in this process.', (fault) => [
     make('td', {}, make('code', {}, fault.code), make('small', {}, fault.source)), cell(count(fault.count), 'n', 'times'), cell(time(fault.lastAtMs), 'when', 'last'), cell(fault.message),
   ])
   rows('table-dooms', state.recentDooms, 'None.', (doom) => [cell(time(doom.atMs), 'when'), make('td', {}, make('code', {}, doom.key))])
-  rows('table-blinds', state.blindPeriods, 'None.', (period) => [cell(time(period.fromMs), 'when'), cell(period.untilMs === null ? 'until now' : span((period.untilMs - period.fromMs) / 1000), 'n')])
+  rows('table-blinds', state.blindPeriods, unseen === null ? 'None.' : 'Not seen from here.', (period) => [cell(time(period.fromMs), 'when'), cell(period.untilMs === null ? 'until now' : span((period.untilMs - period.fromMs) / 1000), 'n')])
   $('evict-form').hidden = !state.canEvict
   $('doctor-run').hidden = !state.hasDoctor
   $('doctor-none').hidden = state.hasDoctor

@@ -28,6 +28,8 @@ section { background: var(--card); border: 1px solid var(--line); border-radius:
 [data-health=good] .dot { background: var(--good); } [data-health=good] { color: var(--good); }
 [data-health=bad] .dot { background: var(--bad); border-radius: 0; } [data-health=bad] { color: var(--bad); }
 #alarm { max-width: calc(1240px - 2.5rem); margin: 0 auto 1rem; padding: .8rem 1rem; border: 2px solid var(--bad); background: var(--bad-back); border-radius: 8px; font-weight: 600; }
+#unseen { max-width: calc(1240px - 2.5rem); margin: 0 auto 1rem; padding: .6rem 1rem; border: 1px solid var(--line); border-radius: 8px; color: var(--quiet); }
+#unseen p, #unseen ul { margin: 0; } #unseen[hidden], #charts[hidden] { display: none; }
 #alarm[hidden] { display: none; }
 #alarm p { margin: 0; } #alarm p + p { margin-top: .4rem; }
 .tiles { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: .6rem 1rem; margin: 0; }

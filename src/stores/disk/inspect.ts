@@ -8,6 +8,8 @@ import { isAbsence } from './disk-error.js'
 import { Layout } from './layout.js'
 import { type PageRecord, recordBit, recordIn } from './page-record.js'
 
+export { type JournalDoom, type JournalEntry, type JournalEviction, readJournal } from './journal.js'
+
 /** A kept page, from outside. */
 export interface PageFacts extends Partial<Omit<PageRecord, 'part'>> {
   readonly key: string
@@ -36,7 +38,7 @@ export function inspectPage(directory: string, key: string): PageFacts | undefin
     keptAtMs: Number(stats.mtimeMs),
     userId: Number(stats.uid),
     ...record,
-    tags: tagsOf(layout, key),
+    tags: inspectTags(directory, key),
   }
 }
 
@@ -87,8 +89,9 @@ export function inspectDirectory(directory: string): DirectoryFacts {
   }
 }
 
-/** By every log there is: they are by tag, not by page. */
-function tagsOf(layout: Layout, key: string): string[] {
+/** The tags that `key` was kept with and that are remembered, kept or not. By every log there is: they are by tag. */
+export function inspectTags(directory: string, key: string): string[] {
+  const layout = new Layout(directory)
   const needle = Buffer.from(`\t${key}\n`)
   const tags = new Set<string>()
   for (const name of whereThere(() => readdirSync(layout.tags)) ?? []) {
