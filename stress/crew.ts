@@ -12,8 +12,11 @@ import { Site } from './site.js'
 import type { WorkerPlan } from './worker.js'
 
 const visitorsEach = 8
-/** Of each evictor; half of the evictions have an echo at once (evictor.ts). */
-const opsBetweenEvictions = 200
+/**
+ * Of each evictor; half of the evictions have an echo at once (evictor.ts). So some 350 pages are asked for between two
+ * evictions of anybody: most are hits, as on a site, and cost together as much as rendering anew what one eviction took.
+ */
+const opsBetweenEvictions = 600
 /** A process that does not rest or answer in this time hangs. */
 const patienceMs = 30_000
 const maxCrashes = 20

@@ -18,7 +18,7 @@ export interface Pace {
 /** A render takes this long at most, or a few times as long on a busy machine. */
 const longestEchoMs = 8
 const lookEveryMs = 8
-const longestPauseMs = 100
+const longestPauseMs = 500
 
 export async function commitAndEvict(parts: LoopParts, rows: readonly number[], pace: Pace): Promise<void> {
   const { board, gate, random } = parts
@@ -39,9 +39,10 @@ export async function commitAndEvict(parts: LoopParts, rows: readonly number[], 
   }
 }
 
-async function pause({ board, random }: LoopParts, { seats, meanOps }: Pace): Promise<void> {
+async function pause({ board, gate, random }: LoopParts, { seats, meanOps }: Pace): Promise<void> {
   const until = board.ops(seats) + random.next() * 2 * meanOps
   for (let waitedMs = 0; waitedMs < longestPauseMs && board.ops(seats) < until; waitedMs += lookEveryMs) {
+    if (!gate.isOpen) return
     await setTimeout(random.next() * 2 * lookEveryMs)
   }
 }

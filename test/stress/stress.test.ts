@@ -44,7 +44,7 @@ describe('runStress()', () => {
     expect(exitCode(summary, { ...options, expectsStale: true })).toBe(1)
   })
 
-  const unsound = ['naive', 'undoomed', 'deaf']
+  const unsound = ['naive', 'undoomed', 'deaf', 'unchecked']
   it.each(unsound)('finds stale pages with the protocol "%s" (control)', { timeout }, async (protocol) => {
     const options = optionsOf('--protocol', protocol, '--processes', '3')
     const summary = await run(options, (tally) => tally.staleReads + tally.staleKept > 0)
