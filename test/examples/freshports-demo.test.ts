@@ -29,7 +29,9 @@ test('npm run demo -- --once ends with 1 at the first wrong step, told with what
   // The same program, but for one trigger: commits do not queue their day.
   const copy = await mkdtemp(join(tmpdir(), 'pagekeep-broken-'))
   onTestFinished(() => rm(copy, { recursive: true, force: true }))
-  await cp(join(root, 'examples/freshports'), join(copy, 'freshports'), { recursive: true })
+  for (const name of ['freshports', 'embedded-server.ts']) {
+    await cp(join(root, 'examples', name), join(copy, name), { recursive: true })
+  }
   await symlink(join(root, 'node_modules'), join(copy, 'node_modules'))
   await writeFile(join(copy, 'package.json'), '{ "type": "module" }')
   const triggers = join(copy, 'freshports/triggers.sql')
