@@ -16,6 +16,8 @@ export function compileAddon(directory: string): string | undefined {
   if (process.platform !== 'linux') return undefined
   const addon = path.join(directory, 'fork.node')
   const source = path.join(import.meta.dirname, 'fork.c')
-  const { status } = spawnSync('cc', ['-shared', '-fPIC', '-O1', '-o', addon, source], { stdio: 'ignore' })
+  const { status } = spawnSync('cc', ['-shared', '-fPIC', '-O1', '-o', addon, source, '-ldl', '-lpthread'], {
+    stdio: 'ignore',
+  })
   return status === 0 ? addon : undefined
 }

@@ -1,12 +1,17 @@
 /*
  * fork(), waitpid() and _exit() for Node: how the nursery of the stress (nursery.ts) has children.
  *
- * A forked process has one thread. V8 must not count on its others (node --single-threaded), and nobody may be
- * in the middle of a call of the event loop but its own: fork from a callback of setImmediate. The headers of Node
- * are not asked for: what is needed of its stable interface is declared here.
+ * A forked process has one thread. V8 must not count on its others (node --single-threaded), and the event loop may
+ * not be in the middle of a poll: fork from a callback of setImmediate. V8 wakes its helpers all the same now and
+ * then; threads that were waiting at the fork can never be woken, and waking them would block in the end. So this is
+ * loaded before the C library (LD_PRELOAD), and wakes nobody where nobody is.
+ *
+ * The headers of Node are not asked for: what is needed of its stable interface is declared here.
  */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -28,6 +33,38 @@ int napi_get_cb_info(napi_env, napi_callback_info, size_t *, napi_value *, napi_
 int napi_create_function(napi_env, const char *, size_t, napi_callback, void *, napi_value *);
 int napi_set_named_property(napi_env, napi_value, const char *, napi_value);
 int uv_loop_fork(uv_loop_t *);
+
+/* Whether this is a forked process that has made no thread of its own. */
+static int is_alone = 0;
+
+/* The C library's own, in the version that programs are linked with: x86-64 has an older one beside it. */
+static void *real(const char *name) {
+  void *found = dlvsym(RTLD_NEXT, name, "GLIBC_2.3.2");
+  return found != NULL ? found : dlsym(RTLD_NEXT, name);
+}
+
+int pthread_cond_signal(pthread_cond_t *condition) {
+  static int (*wake)(pthread_cond_t *) = NULL;
+  if (is_alone) return 0;
+  if (wake == NULL) wake = (int (*)(pthread_cond_t *))real("pthread_cond_signal");
+  return wake(condition);
+}
+
+int pthread_cond_broadcast(pthread_cond_t *condition) {
+  static int (*wake)(pthread_cond_t *) = NULL;
+  if (is_alone) return 0;
+  if (wake == NULL) wake = (int (*)(pthread_cond_t *))real("pthread_cond_broadcast");
+  return wake(condition);
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *how, void *(*work)(void *), void *with) {
+  static int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) = NULL;
+  is_alone = 0;
+  if (create == NULL) {
+    create = (int (*)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))dlsym(RTLD_NEXT, "pthread_create");
+  }
+  return create(thread, how, work, with);
+}
 
 static napi_value number_of(napi_env env, int32_t value) {
   napi_value made;
@@ -62,7 +99,10 @@ static napi_value fork_process(napi_env env, napi_callback_info info) {
   napi_get_uv_event_loop(env, &loop);
   include_heap();
   pid_t pid = fork();
-  if (pid == 0 && uv_loop_fork(loop) != 0) _exit(70);
+  if (pid == 0) {
+    is_alone = 1;
+    if (uv_loop_fork(loop) != 0) _exit(70);
+  }
   return number_of(env, pid);
 }
 

@@ -41,7 +41,10 @@ export class NurseryClient {
     const server = createServer()
     await new Promise<void>((resolve, reject) => server.once('error', reject).listen(plan.socket, resolve))
     const stdio: ['pipe', 'pipe', 'inherit'] = ['pipe', 'pipe', 'inherit']
-    const nursery = spawn(process.execPath, ['--single-threaded', program, JSON.stringify(plan)], { stdio, env })
+    const nursery = spawn(process.execPath, ['--single-threaded', program, JSON.stringify(plan)], {
+      stdio,
+      env: { ...env, LD_PRELOAD: plan.addon },
+    })
     const client = new NurseryClient(nursery, server)
     await new Promise<void>((resolve, reject) => {
       nursery.once('exit', (code, signal) => {
