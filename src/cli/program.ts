@@ -29,7 +29,7 @@ export function makeProgram({ version, signal, heedInterrupt, ended }: ProgramPa
   const program = new Command('pagekeep')
     .description('Rendered pages kept as plain files, and kept right by PostgreSQL.')
     .version(version, '-V, --version', 'say the version')
-    .option('-c, --config <file>', 'the config; default: pagekeep.config.{ts,js,json}, here or above')
+    .option('-c, --config <file>', 'the config; default: pagekeep.config.{ts,mjs,js,json}, here or above')
     .option('-d, --database <url>', 'how to connect to PostgreSQL; better in DATABASE_URL, where ps does not show it')
     .option('-C, --directory <path>', 'where the pages lie')
     .option('--schema <name>', 'the schema of the feed (default: pagekeep)')
@@ -171,7 +171,10 @@ Under systemd (Type=notify, NotifyAccess=all) it says when it is ready, and that
   program
     .command('init')
     .description('read the database, propose rules and routes, and write a config')
-    .option('-o, --output <file>', 'where to write it (default: pagekeep.config.ts; .json writes data)')
+    .option(
+      '-o, --output <file>',
+      'where to write it (default: pagekeep.config.ts, or .mjs where there is no TypeScript; .json writes data)',
+    )
     .option('--tables <names>', 'which tables pages are made of, with commas between (default: asks, or all)')
     .option('-y, --yes', 'do not ask')
     .option('-f, --force', 'replace a config that is there')
@@ -196,6 +199,6 @@ Under systemd (Type=notify, NotifyAccess=all) it says when it is ready, and that
 }
 
 function environmentHelp(): string {
-  const lines = Object.entries(variables).map(([name, meaning]) => `  ${name.padEnd(24)}${meaning}`)
-  return `Environment (over the config, under the flags):\n${lines.join('\n')}\n  DATABASE_URL            as PAGEKEEP_DATABASE_URL`
+  const lines = Object.entries(variables).map(([name, meaning]) => `  ${name.padEnd(26)}${meaning}`)
+  return `Environment (over the config, under the flags):\n${lines.join('\n')}\n  DATABASE_URL              as PAGEKEEP_DATABASE_URL`
 }

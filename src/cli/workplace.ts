@@ -36,7 +36,7 @@ export async function withCache<T>(
     }
     throw new PagekeepError(
       'store-unusable',
-      `"${directory}" is not a cache of pages: it ${found[kind]}. Is it the directory that the site keeps its pages in?`,
+      `"${directory}" is not a cache of pages: it ${found[kind]}. Is it the directory that the site keeps its pages in? If the site never ran, start it, or \`pagekeep listen\`: either makes it.`,
       { store: 'disk' },
     )
   }

@@ -65,16 +65,17 @@ describe('init', () => {
     expect((await pagekeep('init', '--tables', 'categories, prodcts')).stderr).toContain(
       'There is no table "prodcts" (did you mean "products"?)',
     )
-    expect(existsSync(join(cwd, 'pagekeep.config.ts'))).toBe(false)
+    expect(existsSync(join(cwd, 'pagekeep.config.mjs'))).toBe(false)
     const { stdout } = await pagekeep('init', '--tables', 'categories', '--json')
     expect(JSON.parse(stdout)).toEqual({
-      written: 'pagekeep.config.ts',
+      written: 'pagekeep.config.mjs',
       routes: ['categories/{id}.html', 'categories-list/page-{page}.html'],
       rules: ['categories'],
     })
   })
 
   it('leaves a config alone that is there', async () => {
+    await writeFile(join(cwd, 'tsconfig.json'), '{}')
     await writeFile(join(cwd, 'pagekeep.config.ts'), 'export default {}')
     const { code, stderr } = await pagekeep('init')
     expect({ code, advice: stderr.includes('--force') }).toEqual({ code: 2, advice: true })

@@ -1,9 +1,10 @@
 /** `init`: reads the catalogue of the database, proposes routes and rules, and writes a config. Changes no database. */
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename } from 'node:path'
 import { nearestName } from '../../invalidators/postgres/nearest-name.js'
 import { ask, confirm } from '../ask.js'
 import { type CatalogueTable, readCatalogue } from '../catalogue.js'
-import { proposalAsJson, proposalAsModule, propose } from '../proposal.js'
+import { type Proposal, proposalAsJson, proposalAsModule, propose } from '../proposal.js'
 import { table } from '../terminal.js'
 import { UsageError } from '../usage-error.js'
 import { type Context, withDatabase } from '../workplace.js'
@@ -19,7 +20,7 @@ interface InitFlags {
 export async function init(context: Context, _given: unknown, rawFlags: object): Promise<number> {
   const flags = rawFlags as InitFlags
   const { terminal, settings } = context
-  const output = flags.output ?? 'pagekeep.config.ts'
+  const output = flags.output ?? (isTypeScript() ? 'pagekeep.config.ts' : 'pagekeep.config.mjs')
   if (!/\.(ts|mts|js|mjs|json)$/.test(output))
     throw new UsageError(`Expected --output to end with .ts, .js or .json, got "${output}"`)
   if (existsSync(output) && flags.force !== true)
@@ -56,11 +57,32 @@ export async function init(context: Context, _given: unknown, rawFlags: object):
       rules: proposal.rules.map(({ watch }) => watch),
     },
     (answer) => [
-      `${answer.written} is written: ${answer.rules.length} rules, ${answer.routes.length} routes. Mend it: you know which columns pages show.`,
-      'Then: pagekeep install, pagekeep listen, pagekeep doctor.',
+      `${answer.written} is written: ${answer.rules.length} rules, ${answer.routes.length} routes.`,
+      '1. Mend it: leave out the tables and columns that pages do not show.',
+      `2. Keep pages by its routes, in your site: ${usageOf(proposal, output)}`,
+      '3. npx pagekeep install    puts the triggers into the database',
+      '4. npx pagekeep listen     evicts pages as rows change; let it run',
+      '5. npx pagekeep doctor     says whether all is well',
     ],
   )
   return 0
+}
+
+/** Node runs no TypeScript by itself before 22.18: a site in JavaScript could not import its routes. */
+function isTypeScript(): boolean {
+  try {
+    const { dependencies, devDependencies } = JSON.parse(readFileSync('package.json', 'utf8'))
+    if ({ ...dependencies, ...devDependencies }.typescript !== undefined) return true
+  } catch {
+    // There is none, or it is for others to complain about.
+  }
+  return existsSync('tsconfig.json')
+}
+
+/** `import { productsPage } from './pagekeep.config.mjs'` */
+function usageOf({ routes: [first] }: Proposal, output: string): string {
+  if (output.endsWith('.json')) return `route('${first?.template}')`
+  return `import { ${first?.variable} } from './${basename(output)}'`
 }
 
 function choose(all: readonly CatalogueTable[], names: string): readonly CatalogueTable[] {

@@ -3,6 +3,7 @@ import { statSync } from 'node:fs'
 import { PagekeepError } from '../../core/errors.js'
 import type { EvictionReport } from '../../core/eviction-report.js'
 import { checkKey } from '../../core/key.js'
+import type { Selector } from '../../core/selector.js'
 import type { Store } from '../../core/store.js'
 import type { DiskStore } from '../../stores/disk/index.js'
 import { confirm } from '../ask.js'
@@ -62,6 +63,7 @@ export function cat(context: Context, [key = '']: readonly string[], _flags: Fla
 export function evict(context: Context, written: readonly string[], flags: Flags): Promise<number> {
   const selectors = written.map(readSelector)
   return withCache(context, async (cache, store) => {
+    noteStrangers(context, selectors)
     if (flags.dryRun === true) return wouldEvict(context, store, selectors)
     return tell(context.terminal, await cache.evict(selectors.map(inputOf)))
   })
@@ -77,11 +79,17 @@ export function clear(context: Context, _given: unknown, flags: Flags): Promise<
   })
 }
 
-async function wouldEvict(
-  { terminal }: Context,
-  store: Store,
-  selectors: readonly ReturnType<typeof readSelector>[],
-): Promise<number> {
+/** A key that is misspelt evicts nothing, in silence; routes know better. */
+function noteStrangers({ settings, terminal }: Context, selectors: readonly Selector[]): void {
+  const { routes } = settings.config
+  for (const selector of selectors) {
+    if (selector.kind !== 'key' || routes.length === 0) continue
+    if (!routes.some((route) => route.read(selector.key) !== undefined))
+      terminal.note(`No route of the config makes the key "${selector.key}".`)
+  }
+}
+
+async function wouldEvict({ terminal }: Context, store: Store, selectors: readonly Selector[]): Promise<number> {
   const keys = new Set<string>()
   for (const selector of selectors) for await (const key of store.keys(selector)) keys.add(key)
   const selectorTexts = selectors.map(({ text }) => text)

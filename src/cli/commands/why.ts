@@ -88,7 +88,7 @@ function show({
     ...(rendered === undefined ? [] : [['rendered', rendered]]),
     ...(page?.expiresAtMs === undefined ? [] : [['expires', new Date(page.expiresAtMs).toISOString()]]),
     ['tags', tags.join(' ') || 'none that is remembered'],
-    ['route', routes.join(' ') || 'none of the config'],
+    ['route', routes.join(' ') || 'none of the config makes this key'],
     ['rules', rules.join(' ') || 'none that is known to evict it'],
     ...(unknown === undefined ? [] : [['changed', `not known: ${unknown}`]]),
     ...evictions.map(({ xid, atMs, table: by, selector }) => [
@@ -117,6 +117,7 @@ function ago(ms: number): string {
 
 /** `by the row cache_clearing_ports#17 port_id=4 (queue), which named ports/dns/**` */
 function causeOf({ why, rules, rows, selectors }: PastEviction): string {
+  if (why === 'emptied') return 'with all others: the listener began anew (emptied)'
   const [first, ...more] = rows
   const cause =
     first !== undefined
