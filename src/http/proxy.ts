@@ -98,7 +98,8 @@ export function createProxy(options: ProxyOptions): Proxy {
 
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const page = readNodeRequest(request)
-    const reply = await pages.respond(page, (call) => fetchPage(request, response, call))
+    const answered = pages.respondNow(page, (call) => fetchPage(request, response, call))
+    const reply = answered instanceof Promise ? await answered : answered
     if (reply.kind === 'passed') return
     if (reply.kind === 'page') return sendNodeReply(response, reply)
     const outgoing = ask(page.method, page.url, forwarded(request))
