@@ -6,7 +6,19 @@
  * A line is one append of at most 8 KiB, which local file systems do not tear. At half of its bound the file becomes
  * `previous`; two processes that do so at once lose history, nothing else.
  */
-import { appendFileSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  fchmodSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
+import path from 'node:path'
 import { isAbsence } from './disk-error.js'
 import { Layout } from './layout.js'
 
@@ -76,14 +88,23 @@ export class Journal {
   }
 
   #append(line: Buffer): void {
-    appendFileSync(this.#file, line, { mode: 0o644 })
-    if (statSync(this.#file).size > this.#maxBytes / 2) renameSync(this.#file, `${this.#directory}/previous`)
+    const fd = openSync(this.#file, 'a', 0o644)
+    try {
+      const { size } = fstatSync(fd)
+      // Others of the group append to it as well, where they may write beside the pages at all.
+      if (size === 0) fchmodSync(fd, modeOf(this.#directory) & 0o666)
+      writeSync(fd, line)
+      if (size + line.length > this.#maxBytes / 2) renameSync(this.#file, `${this.#directory}/previous`)
+    } finally {
+      closeSync(fd)
+    }
   }
 
   /** For the first time, or after somebody removed the directory. The store itself makes `.pagekeep`. */
   #appendAgain(line: Buffer): boolean {
     try {
       mkdirSync(this.#directory)
+      chmodSync(this.#directory, modeOf(path.dirname(this.#directory)))
       this.#append(line)
       return true
     } catch {
@@ -91,6 +112,8 @@ export class Journal {
     }
   }
 }
+
+const modeOf = (directory: string) => statSync(directory).mode & 0o7777
 
 /** Every entry that is left, the latest first. What is no entry is left out. Makes nothing. */
 export function* readJournal(directory: string): Generator<JournalEntry> {

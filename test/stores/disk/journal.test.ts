@@ -51,6 +51,24 @@ describe('keepJournal()', () => {
     await cache.close()
   })
 
+  it('can be written to by the group where pages can', async () => {
+    const before = process.umask(0o077)
+    try {
+      const store = new DiskStore({ directory, fileMode: 0o664, directoryMode: 0o2775 })
+      const cache = createCache({ store })
+      const journal = keepJournal({ store, cache })
+      await cache.getOrRender('a.html', () => 'a')
+      await cache.evict('a.html')
+      await turn()
+      const modeOf = (name: string) => statSync(join(directory, '.pagekeep', name)).mode & 0o7777
+      expect([modeOf('journal'), modeOf('journal/current')]).toEqual([0o2775, 0o664])
+      journal.close()
+      await cache.close()
+    } finally {
+      process.umask(before)
+    }
+  })
+
   it('notes an eviction of an invalidator once, with its reason', async () => {
     const store = new DiskStore({ directory })
     const cache = createCache({ store })
