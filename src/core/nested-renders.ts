@@ -53,8 +53,13 @@ export class Making {
   }
 }
 
+/**
+ * The context is followed while a render is under way, and not otherwise: Node lets every promise of the process pay
+ * for each storage that was used and not disabled, and forgets none, not even that of a cache which is closed.
+ */
 export class NestedRenders {
   readonly #storage = new AsyncLocalStorage<Making>()
+  #underWay = 0
 
   /** The page whose render this code belongs to. */
   get current(): Making | undefined {
@@ -62,8 +67,13 @@ export class NestedRenders {
   }
 
   /** Runs a render: what it asks the cache for belongs to `making`. */
-  during<T>(making: Making, render: () => T): T {
-    return this.#storage.run(making, render)
+  async during<T>(making: Making, render: () => Promise<T>): Promise<T> {
+    this.#underWay++
+    try {
+      return await this.#storage.run(making, render)
+    } finally {
+      if (--this.#underWay === 0) this.#storage.disable()
+    }
   }
 }
 

@@ -1,7 +1,9 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { createCache, isPagekeepError, type PageCache } from 'pagekeep'
 import { MemoryStore } from 'pagekeep/stores/memory'
 import { FakeClock } from 'pagekeep/testing'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { Making, NestedRenders } from '../../src/core/nested-renders.js'
 import type { Store } from '../../src/core/store.js'
 import { gate } from '../../src/testing/contract/contract-test.js'
 
@@ -156,5 +158,31 @@ describe('getOrRender() within a render', () => {
     goOn.open()
     expect(await Promise.all([outer, queued])).toEqual(['queued', 'queued'])
     expect(await cache.getOrRender('next', () => 'next')).toBe('next')
+  })
+})
+
+describe('during()', () => {
+  it('follows the context while renders are under way, and gives it up when the last has ended, well or not', async () => {
+    const disable = vi.spyOn(AsyncLocalStorage.prototype, 'disable')
+    onTestFinished(() => disable.mockRestore())
+    const nested = new NestedRenders()
+    const [one, other] = [gate(), gate()]
+    const made = (key: string, until: Promise<void>) =>
+      nested.during(new Making(key, undefined), async () => {
+        await until
+        return nested.current?.key
+      })
+    const first = made('one', one.passed)
+    const second = made('other', other.passed)
+    one.open()
+    expect(await first).toBe('one')
+    expect(disable).not.toHaveBeenCalled()
+    other.open()
+    expect(await second).toBe('other')
+    expect(disable).toHaveBeenCalledOnce()
+    const failed = nested.during(new Making('again', undefined), () => Promise.reject(new Error('no such row')))
+    await expect(failed).rejects.toThrow('no such row')
+    expect(disable).toHaveBeenCalledTimes(2)
+    expect(nested.current).toBe(undefined)
   })
 })
