@@ -166,6 +166,7 @@ export class Applier {
 function readRow({ selector, tag }: FeedRow): PlainSelector {
   const read: PlainSelector | null = selector ?? (tag === null ? null : { tag })
   if (read === null) throw new TypeError('It has neither a selector nor a tag.')
+  if (selector !== null && tag !== null) throw new TypeError('It has both a selector and a tag.')
   parseSelector(read)
   return read
 }

@@ -7,6 +7,7 @@
 import { feedSql } from './001-feed.sql.js'
 import { segmentsSql } from './002-segments.sql.js'
 import { rotateSql } from './003-rotate.sql.js'
+import { writersSql } from './004-writers.sql.js'
 import { doBlock, literal, type SchemaName } from './quoting.js'
 
 interface Migration {
@@ -19,6 +20,7 @@ export const migrations: readonly Migration[] = [
   { version: 1, name: 'feed', sql: feedSql },
   { version: 2, name: 'segments', sql: segmentsSql },
   { version: 3, name: 'rotate', sql: rotateSql },
+  { version: 4, name: 'writers', sql: writersSql },
 ]
 
 /** The version that this code knows. */

@@ -58,12 +58,78 @@ function partSql(schema: SchemaName, part: TemplatePart, bound: BoundParameters)
 
 const dayParts: Record<DayToken, number> = { YYYY: 1, MM: 2, DD: 3 }
 
-function usualAndPlain({ separators, escapesUpperCase }: SegmentStyle): string {
+/** A route's selector where each value is written as it is, and when that is so. */
+export interface PlainRoute {
+  readonly selector: string
+  /** What must hold for `name`, which is that selector, and for the values; NULL: it does not. */
+  holds(name: string): string
+}
+
+/**
+ * The cheap form of `routeSql`, for one look at the whole selector instead of one at each value. `undefined` for a
+ * route that does not tell by its selector alone which value ended where, or has long texts of its own.
+ */
+export function plainRouteSql({ template, letterCase }: RouteText, bound: BoundParameters): PlainRoute | undefined {
+  const { segments } = readTemplate(template, letterCase === 'escape')
+  const isTold = segments.every((parts) => parts.filter(({ kind }) => kind === 'value').length <= 1)
+  const days = new Set<string>()
+  // Own texts stand at even places, values at odd ones.
+  const texts = ['']
+  let pattern = '^'
+  let ownBytes = 0
+  const addText = (text: string) => {
+    texts.push(`${texts.pop() ?? ''}${text}`)
+    pattern += escapeExpression(text)
+    ownBytes += Buffer.byteLength(text)
+  }
+  for (const [index, parts] of segments.entries()) {
+    if (index > 0) addText('/')
+    for (const part of parts) {
+      const value = part.kind === 'literal' ? undefined : bound[part.name]
+      if (part.kind === 'literal') addText(part.text)
+      else if (value === undefined) addText('*')
+      else if (part.kind === 'value') {
+        texts.push(value, '')
+        pattern += usualClasses(part.style).join('')
+      } else {
+        const [from, length] = dayPlaces[part.token]
+        days.add(value)
+        texts.push(`substr(${value}, ${from}, ${length})`, '')
+        pattern += `[0-9]{${length}}`
+        ownBytes += length
+      }
+    }
+  }
+  // Then no value has more than 100 characters, and no segment more than 200.
+  if (!isTold || ownBytes > 100) return undefined
+  const pieces = texts.map((text, at) => (at % 2 === 1 ? text : text && literal(text))).filter((text) => text !== '')
+  const areDays = [...days].map((value) => ` AND ${value} ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}'`).join('')
+  return {
+    selector: pieces.join(' || '),
+    holds: (name) => `octet_length(${name}) <= ${ownBytes + 100} AND ${name} ~ ${literal(`${pattern}$`)}${areDays}`,
+  }
+}
+
+const dayPlaces: Record<DayToken, readonly [from: number, length: number]> = { YYYY: [1, 4], MM: [6, 2], DD: [9, 2] }
+
+function escapeExpression(text: string): string {
+  return text.replace(/[!-.:-@[-^`{-~ ]/g, '\\$&')
+}
+
+function plainCharacters({ separators, escapesUpperCase }: SegmentStyle): string[] {
   const unreserved = `abcdefghijklmnopqrstuvwxyz0123456789_.+@,=-${escapesUpperCase ? '' : 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'}`
-  const plain = [...unreserved].filter((character) => !separators.includes(character))
+  return [...unreserved].filter((character) => !separators.includes(character))
+}
+
+/** Of what a value that stands for itself consists: its first character, which is no dot, and the rest. */
+function usualClasses(style: SegmentStyle): [string, string] {
+  const plain = plainCharacters(style)
   // "-" goes last, where it means itself.
   const inBrackets = (characters: readonly string[]) =>
     `[${[...characters.filter((character) => character !== '-'), ...characters.filter((character) => character === '-')].join('')}]`
-  const first = inBrackets(plain.filter((character) => character !== '.'))
-  return `${literal(`^${first}${inBrackets(plain)}*$`)}, ${literal(plain.join(''))}`
+  return [inBrackets(plain.filter((character) => character !== '.')), `${inBrackets(plain)}*`]
+}
+
+function usualAndPlain(style: SegmentStyle): string {
+  return `${literal(`^${usualClasses(style).join('')}$`)}, ${literal(plainCharacters(style).join(''))}`
 }

@@ -146,6 +146,8 @@ describe('rows that cannot be read', () => {
   test.each([
     ["(rule, selector) VALUES ('mine', '../etc')", /row \d+ of transaction \d+, written for "mine"/],
     ["(rule, tag) VALUES ('mine', '')", /tag/],
+    ["(rule) VALUES ('mine')", /neither a selector nor a tag/],
+    ["(rule, selector, tag) VALUES ('mine', 'a', 'b')", /both a selector and a tag/],
   ])('%s: are told, and everything is evicted', async (values, message) => {
     const connection = await harness.database()
     const site = await harness.client(connection)

@@ -1,6 +1,8 @@
 /** Installing the feed: once, again, by many at once, by an ordinary role, and beside writers that hold locks. */
-import { FeedSchema, type FeedSchemaOptions, watch } from 'pagekeep/invalidators/postgres'
+import { diagnose, FeedSchema, type FeedSchemaOptions, watch } from 'pagekeep/invalidators/postgres'
 import { describe, expect, it } from 'vitest'
+import { migrationStatements } from '../../../../../src/invalidators/postgres/feed/schema/migrations.js'
+import { readSchemaName } from '../../../../../src/invalidators/postgres/feed/schema/quoting.js'
 import { connect, query } from '../../../../support/postgres.js'
 import { added, products, Shop, tables } from './shop.js'
 
@@ -18,7 +20,26 @@ describe('install()', () => {
       (await client.query('SELECT * FROM pagekeep.feed_state')).rows,
     ]).toEqual(before)
     const { rows } = await client.query('SELECT version, name FROM pagekeep.migration ORDER BY version')
-    expect(rows.map(({ version }) => version)).toEqual([1, 2, 3])
+    expect(rows.map(({ version }) => version)).toEqual([1, 2, 3, 4])
+  })
+
+  it('brings a schema of an earlier version to this one, beside its rows, and diagnose() tells them apart', async () => {
+    const database = await shop.server.createDatabase()
+    await query(database, tables)
+    for (const statement of migrationStatements(readSchemaName('pagekeep')).slice(0, 4))
+      await query(database, statement)
+    await query(database, `INSERT INTO pagekeep.feed (rule, selector) VALUES ('before', 'a')`)
+    const schema = new FeedSchema({ rules: [products] })
+    const failing = async () =>
+      (await diagnose(database, { rules: [products] })).flatMap(({ level, message }) =>
+        level === 'fail' ? message : [],
+      )
+    expect((await failing()).join()).toContain('The schema is of version 3')
+    await schema.install(database)
+    expect(await failing()).toEqual([])
+    const client = await shop.client(database)
+    expect((await client.query(`SELECT selector FROM pagekeep.feed WHERE rule = 'before'`)).rows).toHaveLength(1)
+    expect(await added(client, 'UPDATE shop.products SET price = 9 WHERE id = 1')).toHaveLength(3)
   })
 
   it('may be called by twenty processes at once', async () => {

@@ -7,7 +7,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { cutSegment } from '../../../../../src/core/segment.js'
 import { segmentsSql } from '../../../../../src/invalidators/postgres/feed/schema/002-segments.sql.js'
 import { readSchemaName } from '../../../../../src/invalidators/postgres/feed/schema/quoting.js'
-import { parametersOf, routeSql } from '../../../../../src/invalidators/postgres/feed/schema/route-sql.js'
+import {
+  parametersOf,
+  plainRouteSql,
+  routeSql,
+} from '../../../../../src/invalidators/postgres/feed/schema/route-sql.js'
 import { connect, type PostgresServer, startPostgres } from '../../../../support/postgres.js'
 
 const schema = readSchemaName('pagekeep')
@@ -31,6 +35,20 @@ async function inSql(of: Route, rows: readonly Record<string, string | null>[]):
   const bound = Object.fromEntries(names.map((name) => [name, `(row ->> '${name}')`]))
   const { rows: answer } = await client.query<{ key: string | null }>(
     `SELECT ${routeSql(schema, of, bound)} AS key FROM json_array_elements($1::json) WITH ORDINALITY AS r(row, n) ORDER BY n`,
+    [JSON.stringify(rows)],
+  )
+  return answer.map(({ key }) => key)
+}
+
+/** The same in the cheap form, where that holds. */
+async function inPlainSql(of: Route, rows: readonly Record<string, string | null>[]): Promise<(string | null)[]> {
+  const bound = Object.fromEntries(parametersOf(of).map(({ name }) => [name, `(row ->> '${name}')`]))
+  const plain = plainRouteSql(of, bound)
+  if (plain === undefined) return rows.map(() => null)
+  const { rows: answer } = await client.query<{ key: string | null }>(
+    `SELECT CASE WHEN ${plain.holds('name')} THEN name END AS key
+       FROM json_array_elements($1::json) WITH ORDINALITY AS r(row, n), LATERAL (SELECT ${plain.selector} AS name) AS named
+      ORDER BY n`,
     [JSON.stringify(rows)],
   )
   return answer.map(({ key }) => key)
@@ -93,6 +111,8 @@ describe('a key in SQL is the key in TypeScript:', () => {
       fc.asyncProperty(fc.array(parameters, { minLength: 100, maxLength: 200 }), async (rows) => {
         const found = await inSql(of, rows)
         for (const [index, row] of rows.entries()) expect(found[index]).toBe(inTypeScript(of, row))
+        const plain = await inPlainSql(of, rows)
+        for (const [index, row] of rows.entries()) expect(plain[index] ?? found[index]).toBe(inTypeScript(of, row))
       }),
       { numRuns: 10 },
     )
@@ -111,6 +131,8 @@ describe('a key in SQL is the key in TypeScript:', () => {
         for (const [index, row] of rows.entries()) expect(found[index]).toBe(inTypeScript(day, row))
         const others = rows.map((row) => ({ date: row.date, n: row.branch }))
         expect(await inSql(us, others)).toEqual(others.map((row) => inTypeScript(us, row)))
+        const plain = await inPlainSql(day, rows)
+        expect(plain.map((key, index) => key ?? found[index])).toEqual(found)
       }),
       { numRuns: 10 },
     )
@@ -170,6 +192,22 @@ it('a day that cannot be one makes the pattern of all days', async () => {
     ),
   ).toEqual(odd.map(() => 'daily/*/*/*.html'))
   expect(await inSql(day, [{ date: '2020-01-08 23:59:59+00' }])).toEqual(['daily/2020/01/08.html'])
+})
+
+it('the cheap form of a key holds for what is usual, and for nothing else', async () => {
+  const usual = [{ a: 'devel', b: 'py-x_1.0+2@3,4=5' }]
+  expect(await inPlainSql(route('ports/{a}/{b}/index.html') as Route, usual)).toEqual([
+    'ports/devel/py-x_1.0+2@3,4=5/index.html',
+  ])
+  const daily = route('daily/{date:YYYY/MM/DD}.daily.{branch}') as Route
+  const of = (date: string | null, branch: string | null) => ({ date, branch })
+  const rows = [of('2020-01-08', 'head'), of('2020-01-08 23:59:59', 'head'), of('2020x01x08', 'head'), of(null, 'head')]
+  const whole = 'daily/2020/01/08.daily.head'
+  expect(await inPlainSql(daily, rows)).toEqual([whole, whole, null, null])
+  const one = route('{a}.html') as Route
+  const odd = ['', '.x', 'a b', 'a/b', 'A%', 'ä', '*', '~', 'x'.repeat(101), null].map((a) => ({ a }))
+  expect(await inPlainSql(one, odd)).toEqual(odd.map(() => null))
+  expect(plainRouteSql(route('{a}-{b}') as Route, { a: 'x', b: 'y' })).toBeUndefined()
 })
 
 it('a key in SQL that counted characters, not UTF-16 units, would be another', async () => {
