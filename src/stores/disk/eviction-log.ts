@@ -28,6 +28,8 @@ interface OpenLog {
   readonly fd: number
   readonly inode: bigint
   users: number
+  /** What it is called, once that is known: what a log begins with never changes. */
+  name?: string
 }
 
 export class EvictionLog {
@@ -49,8 +51,9 @@ export class EvictionLog {
       return { log: this.#current, bytes: Number(stats.size) }
     }
     const log = this.#open()
+    const bytes = Number(files.fstat(log.fd).size)
     log.users++
-    return { log, bytes: Number(files.fstat(log.fd).size) }
+    return { log, bytes }
   }
 
   release({ log }: LogPosition): void {
@@ -81,8 +84,11 @@ export class EvictionLog {
 
   /** What the log of the position is called, if it is. */
   nameOf({ log }: LogPosition): string | undefined {
+    if (log.name !== undefined) return log.name
     const head = readAll(this.#disk.files, log.fd, nameLength + 3).toString('latin1')
-    return /^\n#([\w-]+)\n$/.exec(head)?.[1]
+    const name = /^\n#([\w-]+)\n$/.exec(head)?.[1]
+    if (name !== undefined) log.name = name
+    return name
   }
 
   /** A log that was begun without a name is begun anew: fills under way with tags are doomed by that, once. */
@@ -115,15 +121,20 @@ export class EvictionLog {
   #open(): OpenLog {
     const { files, layout, fileMode } = this.#disk
     const fd = files.open(layout.evictlog, openFlags.appendAndRead, fileMode)
-    const { ino, size } = files.fstat(fd)
-    if (size === 0n) setMode(this.#disk, fd)
-    if (this.#current?.users === 0) this.#shut(this.#current)
-    this.#current = { fd, inode: ino, users: 0 }
-    return this.#current
+    try {
+      const { ino, size } = files.fstat(fd)
+      if (size === 0n) setMode(this.#disk, fd)
+      if (this.#current?.users === 0) this.#shut(this.#current)
+      this.#current = { fd, inode: ino, users: 0 }
+      return this.#current
+    } catch (thrown) {
+      this.#shut({ fd })
+      throw thrown
+    }
   }
 
   /** A fill that has ended must not fail for this: the descriptor is gone whatever closing it says, and was only read. */
-  #shut({ fd }: OpenLog): void {
+  #shut({ fd }: Pick<OpenLog, 'fd'>): void {
     try {
       this.#disk.files.close(fd)
     } catch (thrown) {

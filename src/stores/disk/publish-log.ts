@@ -215,11 +215,17 @@ export class PublishLog {
     const { files, layout, owner, fileMode, directoryMode } = this.#disk
     const token = owner.mint()
     const path = `${layout.lru}/${openName(token)}`
+    let fd: number | undefined
     try {
-      const fd = openIn(path)
+      fd = openIn(path)
       setMode(this.#disk, fd)
       return { fd, token, inode: files.fstat(fd).ino, bytes: 0, lines: 0, touchedAtMs: Date.now() }
     } catch (thrown) {
+      try {
+        if (fd !== undefined) files.close(fd)
+      } catch {
+        // The descriptor is gone all the same, and the first fault says more.
+      }
       owner.retire(token)
       throw thrown
     }
