@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs'
+import { mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -12,6 +12,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { freePort } from '../support/free-port.js'
+import { unpackInto } from '../support/packed.js'
 import { type PostgresServer, query, startPostgres } from '../support/postgres.js'
 import { cleanEnvironment } from './run-cli.js'
 
@@ -39,9 +40,7 @@ beforeAll(async () => {
   work = await mkdtemp(join(tmpdir(), 'pagekeep-first-site-'))
   cwd = join(work, 'site')
   mkdirSync(join(cwd, 'node_modules'), { recursive: true })
-  const tarball = await packed()
-  await execute('tar', ['-xzf', tarball, '-C', work])
-  cpSync(join(work, 'package'), join(cwd, 'node_modules/pagekeep'), { recursive: true })
+  await unpackInto(join(cwd, 'node_modules/pagekeep'))
   // What `npm install` would fetch.
   const { dependencies } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
   for (const name of [...Object.keys(dependencies), 'pg'])
@@ -59,32 +58,6 @@ afterAll(async () => {
   await postgres?.stop()
   await rm(work, { recursive: true, force: true })
 })
-
-/** The tarball; of `dist` where that is as new as the sources, else of one that is built here. */
-async function packed(): Promise<string> {
-  const from = isBuilt() ? root : await built()
-  // Into a copy: two runs of the tests may pack at once.
-  await execute('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', work], { cwd: from })
-  const name = readdirSync(work).find((file) => file.endsWith('.tgz')) ?? ''
-  return join(work, name)
-}
-
-function isBuilt(): boolean {
-  const [library, cli] = ['dist/index.js', 'dist/cli/main.js'].map((name) => join(root, name))
-  if (!existsSync(library ?? '') || !existsSync(cli ?? '')) return false
-  const builtAtMs = Math.min(statSync(library ?? '').mtimeMs, statSync(cli ?? '').mtimeMs)
-  const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
-  return sources.every((name) => statSync(join(root, 'src', name)).mtimeMs < builtAtMs)
-}
-
-async function built(): Promise<string> {
-  const copy = join(work, 'repository')
-  for (const name of ['src', 'package.json', 'tsconfig.json', 'tsup.config.ts', 'README.md', 'LICENSE', 'CHANGELOG.md'])
-    cpSync(join(root, name), join(copy, name), { recursive: true })
-  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'), 'dir')
-  await execute(process.execPath, [join(root, 'node_modules/tsup/dist/cli-default.js'), '--no-dts'], { cwd: copy })
-  return copy
-}
 
 async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = Date.now() + 45_000

@@ -1,0 +1,4 @@
+import pg from 'pg'
+
+/** One pool a process. */
+export const db = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 5 })
