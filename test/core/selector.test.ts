@@ -70,6 +70,43 @@ describe('matches()', () => {
   })
 })
 
+describe('what is read in one look', () => {
+  const piece = fc.string({ unit: fc.constantFrom(...'aB1.*/-~% äß😀'), maxLength: 8 })
+
+  it('is refused and taken as segment by segment', () => {
+    fc.assert(
+      fc.property(piece, (text) => {
+        const segments = text.endsWith('/**') ? text.slice(0, -3).split('/') : text === '**' ? [] : text.split('/')
+        const isGood = segments.every(
+          (segment) => !segment.includes('**') && keyProblem(segment.replaceAll('*', 'x')) === undefined,
+        )
+        let isTaken = true
+        try {
+          parseSelector(text)
+        } catch {
+          isTaken = false
+        }
+        expect([text, isTaken]).toEqual([text, isGood])
+      }),
+      { numRuns: 5000 },
+    )
+  })
+
+  it('matches with one star what its expression matches', () => {
+    const wild = fc.tuple(piece, piece).map(([before, after]) => `${before}*${after}`.replaceAll('/', ''))
+    fc.assert(
+      fc.property(wild, piece, fc.boolean(), (segment, other, isNear) => {
+        if (/\*.*\*|^\./.test(segment)) return
+        const actual = isNear ? segment.replace('*', other) : other
+        if (keyProblem(actual) !== undefined || actual.includes('/') || /~$/.test(segment)) return
+        const source = segment.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
+        expect(pattern(segment).matches(actual)).toBe(new RegExp(`^${source.join('[^/]*')}$`, 'su').test(actual))
+      }),
+      { numRuns: 5000 },
+    )
+  })
+})
+
 describe('mayReachInto()', () => {
   it('is true for every directory on the way to a key that matches', () => {
     const piece = fc.constantFrom('a', 'b', 'a~', 'b~', 'ab')
