@@ -16,7 +16,7 @@ import { type Doomed, doom } from './doom.js'
 import type { EvictionLog } from './eviction-log.js'
 import { ofTheFileSystem } from './forget-pages.js'
 import { recordName } from './layout.js'
-import { removeRecord } from './page-record.js'
+import { hasRecords, removeRecord } from './page-record.js'
 import { hasParts } from './parts.js'
 import { isWhole, type TagIndex } from './tag-index.js'
 import { Tally } from './tally.js'
@@ -35,6 +35,8 @@ export interface EvictorParts {
 
 export class Evictor {
   readonly #parts: EvictorParts
+  /** Whether pages have records at all, as the latest eviction found. One that comes later is of a page that is not to be evicted. */
+  #hasRecords = true
 
   constructor(parts: EvictorParts) {
     this.#parts = parts
@@ -72,6 +74,7 @@ export class Evictor {
     this.#checkTags(selectors, areTagsLost, tally)
     const patterns = selectors.filter((selector) => selector.kind === 'pattern')
     this.#doom({ keys, patterns, all: undefined }, selectors, tally)
+    this.#hasRecords = hasRecords(this.#parts.disk)
     for (const [key, selector] of keys) {
       this.#removePage(selector, key, tally)
       if (slices.isFull()) await slices.pause()
@@ -132,7 +135,7 @@ export class Evictor {
         if (!isSetAside) disk.files.unlink(path)
         if (stats.isFile()) tally.remove(key)
       }
-      removeRecord(disk, key)
+      if (this.#hasRecords) removeRecord(disk, key)
     } catch (thrown) {
       if (!isAbsence(thrown)) tally.fail(selector, key, thrown)
     }
@@ -219,6 +222,8 @@ export class Evictor {
   /** Walks and removes in place. A symbolic link on the way is removed, not followed: it may lead anywhere. */
   async #removeMatching(patterns: Group, directory: string, tally: Tally, slices: Slices): Promise<void> {
     const { files, layout } = this.#parts.disk
+    // Most changes are of what nobody has asked for, and an exception costs ten times as much as this look.
+    if (files.lstat(layout.page(directory)) === undefined) return
     const reaching = (below: string) => patterns.filter((pattern) => pattern.mayReachInto(below))
     const found = walk(files, layout.root, directory, {
       enters: (below) => patterns.some((pattern) => pattern.mayReachInto(below)),

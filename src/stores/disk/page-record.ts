@@ -91,6 +91,15 @@ export function recordIn(text: string, stats: PageStats): PageRecord | undefined
   }
 }
 
+/** Whether any page may have a record: their directory is made for the first. */
+export function hasRecords({ files, layout }: Disk): boolean {
+  try {
+    return files.lstat(layout.meta) !== undefined
+  } catch {
+    return true
+  }
+}
+
 export function removeRecord({ files, layout }: Disk, key: string): void {
   const path = layout.record(key)
   try {
