@@ -3,7 +3,7 @@
  * as there are pages in each (a million: a thousand of a thousand); pages of 2 KB; every page has one tag
  * that nine others have, in other directories.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { closeSync, lstatSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { createCache, type PageCache } from 'pagekeep'
@@ -11,6 +11,8 @@ import { DiskStore } from 'pagekeep/stores/disk'
 
 export const pagesPerTag = 10
 const body = '<p>Ein Wort, ein Satz</p>\n'.repeat(79)
+
+const readInto = Buffer.alloc(4096)
 
 export class GrownSite {
   readonly pages: number
@@ -44,6 +46,15 @@ export class GrownSite {
     await this.#cache.getOrRender(this.#keyOf(page), () => {
       throw new Error(`${this.#keyOf(page)} should have been kept`)
     })
+  }
+
+  /** What the system takes for a look at the file of a page and a read of it, with nothing of ours. */
+  async readFile(page: number): Promise<void> {
+    const file = `${this.#store.directory}/${this.#keyOf(page)}`
+    lstatSync(file, { bigint: true })
+    const fd = openSync(file)
+    readSync(fd, readInto, 0, readInto.length, 0)
+    closeSync(fd)
   }
 
   async fill(page: number): Promise<void> {
