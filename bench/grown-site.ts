@@ -52,7 +52,7 @@ export class GrownSite {
   async readFile(page: number): Promise<void> {
     const file = `${this.#store.directory}/${this.#keyOf(page)}`
     lstatSync(file, { bigint: true })
-    const fd = openSync(file)
+    const fd = openSync(file, 'r')
     readSync(fd, readInto, 0, readInto.length, 0)
     closeSync(fd)
   }
