@@ -208,7 +208,8 @@ function doom(context: EvictContext, isAll: boolean): Step[] {
 function remove(context: EvictContext): Step[] {
   const { world, options } = context
   const records: Step[] = [
-    { name: 'stat record', at: 'record', run: (m) => (m.get(world.record) === 0 ? nextPart : undefined) },
+    { name: 'stat records directory', at: 'record', run: (m) => (m.get(world.record) === 0 ? nextPart : undefined) },
+    { name: 'stat record', run: (m) => (m.get(world.record) === 0 ? nextPart : undefined) },
     { name: 'unlink record', run: (m) => world.removeRecord(m) },
   ]
   const page: Step[] = [
@@ -228,8 +229,12 @@ function remove(context: EvictContext): Step[] {
   if (options.selector === 'subtree')
     return [...moveToTrash(context), ...(options.hasRecords ? moveRecords(context) : [])]
   if (options.selector === 'pattern') {
+    const look: Step = {
+      name: 'stat page directory',
+      run: (m) => (m.get(world.directory) === 0 ? nextPart : undefined),
+    }
     const list: Step = { name: 'list page directory', run: (m) => (world.page(m) === 0 ? nextPart : undefined) }
-    return [list, ...page, ...afterwards]
+    return [look, list, ...page, ...afterwards]
   }
   return [...page, ...afterwards]
 }

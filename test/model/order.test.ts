@@ -30,6 +30,11 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
+/** In the same log as the tag that is evicted. */
+const otherTag = Array.from({ length: 100_000 }, (_, at) => `other:${at}`).find(
+  (tag) => bucketOf(tag) === bucketOf('port:1'),
+) as string
+
 type Act = 'begin' | 'publish' | 'evict'
 
 interface Scene {
@@ -144,9 +149,10 @@ async function played(scene: Scene, change: (files: Files) => Files = (files) =>
   const store = new DiskStore({ directory, files: change(files) })
   const body = scene.hasRecord ? Uint8Array.of(1, 2, 3) : 'page'
   const page = { body, tags: scene.hasTags ? ['port:1'] : [], renderBeganAtMs: 0 }
-  // Another page comes first: directories are made, logs have lines, and the eviction log is open.
+  // Another page comes first: directories are made, logs have lines, and the eviction log is open. It has a tag of
+  // its own, or it would be evicted as well, and what is looked at once would be looked at for it.
   const other = store.begin(scene.isDirectoryMissing ? 'other.html' : 'ports/other.txt') as Fill
-  await other.publish(page)
+  await other.publish({ ...page, tags: scene.hasTags ? [otherTag] : [] })
   const steps: StepName[][] = []
   let fill: Fill | undefined
   for (const act of scene.acts) {

@@ -35,8 +35,11 @@ export interface EvictorParts {
 
 export class Evictor {
   readonly #parts: EvictorParts
-  /** Whether pages have records at all, as the latest eviction found. One that comes later is of a page that is not to be evicted. */
-  #hasRecords = true
+  /**
+   * Whether pages have records at all: each eviction looks once, after it has removed a page. A record that is made
+   * later is of a page that was not to be evicted.
+   */
+  #hasRecords: boolean | undefined
 
   constructor(parts: EvictorParts) {
     this.#parts = parts
@@ -74,7 +77,7 @@ export class Evictor {
     this.#checkTags(selectors, areTagsLost, tally)
     const patterns = selectors.filter((selector) => selector.kind === 'pattern')
     this.#doom({ keys, patterns, all: undefined }, selectors, tally)
-    this.#hasRecords = hasRecords(this.#parts.disk)
+    this.#hasRecords = undefined
     for (const [key, selector] of keys) {
       this.#removePage(selector, key, tally)
       if (slices.isFull()) await slices.pause()
@@ -135,6 +138,7 @@ export class Evictor {
         if (!isSetAside) disk.files.unlink(path)
         if (stats.isFile()) tally.remove(key)
       }
+      this.#hasRecords ??= hasRecords(disk)
       if (this.#hasRecords) removeRecord(disk, key)
     } catch (thrown) {
       if (!isAbsence(thrown)) tally.fail(selector, key, thrown)
