@@ -61,6 +61,8 @@ export class Connection {
   #tail: Promise<unknown> = Promise.resolve()
   #lostBy: PagekeepError | undefined
   #isClosing = false
+  /** Known to be the only one on its server connection: what it prepares there is found again. */
+  #isAlone = false
   #onLost: () => void = () => {}
   /** When the server last answered or notified, in milliseconds since 1970. */
   heardAtMs: number
@@ -101,14 +103,19 @@ export class Connection {
   async isPooled(): Promise<boolean> {
     const [row] = await this.query('SELECT pg_backend_pid()::text AS pid')
     const { processID } = this.#client as unknown as { processID: number | null }
-    return row?.pid !== String(processID)
+    this.#isAlone = row?.pid === String(processID)
+    return !this.#isAlone
   }
 
   /** Runs one statement after all those before it. Rejects with the server's error, or why the connection is lost. */
   query(sql: string, values: readonly unknown[] = [], timeoutMs = this.#options.queryTimeoutMs): Promise<TextRow[]> {
-    const answer = this.#tail.then(() => this.#run(sql, values, timeoutMs))
-    this.#tail = answer.catch(() => {})
-    return answer
+    return this.#inTurn({ text: sql, values: [...values] }, timeoutMs)
+  }
+
+  /** The same, planned once for all its runs, for what is asked again and again; as `query` where that is not known to hold. */
+  queryOften(name: string, sql: string, values: readonly unknown[]): Promise<TextRow[]> {
+    const named = this.#isAlone ? { name } : {}
+    return this.#inTurn({ ...named, text: sql, values: [...values] }, this.#options.queryTimeoutMs)
   }
 
   /** `listener` is called once, when the connection is lost; at once when it already is. */
@@ -161,7 +168,13 @@ export class Connection {
     }
   }
 
-  async #run(sql: string, values: readonly unknown[], timeoutMs: number): Promise<TextRow[]> {
+  #inTurn(config: pg.QueryConfig, timeoutMs: number): Promise<TextRow[]> {
+    const answer = this.#tail.then(() => this.#run(config, timeoutMs))
+    this.#tail = answer.catch(() => {})
+    return answer
+  }
+
+  async #run(config: pg.QueryConfig, timeoutMs: number): Promise<TextRow[]> {
     if (this.#lostBy !== undefined) throw this.#lostBy
     const { clock } = this.#options
     const timer = clock.setTimer(
@@ -169,7 +182,7 @@ export class Connection {
       timeoutMs,
     )
     try {
-      const result = await this.#client.query<Record<string, string | null>>(sql, [...values])
+      const result = await this.#client.query<Record<string, string | null>>(config)
       this.heardAtMs = clock.now()
       return result.rows
     } catch (thrown) {

@@ -119,8 +119,11 @@ class FeedSession {
       )
     } else {
       // In a stricter isolation the snapshot would be older than the locks: rows thrown away meanwhile would be missed.
+      // The feed is read by its index, also by a plan that was made while it was empty.
       const settings =
-        "set_config('default_transaction_isolation', 'read committed', false), set_config('lock_timeout', $1, false)"
+        "set_config('default_transaction_isolation', 'read committed', false), set_config('lock_timeout', $1, false), " +
+        "set_config('plan_cache_mode', 'force_generic_plan', false), set_config('enable_seqscan', 'off', false), " +
+        "set_config('enable_bitmapscan', 'off', false), set_config('enable_sort', 'off', false)"
       await connection.query(`SELECT ${settings}`, [String(options.answerTimeoutMs)])
     }
     const [row] = await connection.query('SELECT pg_is_in_recovery()::text AS is_standby')

@@ -29,19 +29,20 @@ const identitySql = ({ of }: SchemaName) => `
 // The names of columns that are cast are changed: ORDER BY would take the text, in which 100 comes before 96.
 // The locks on the partitions are taken before the snapshot: one that is emptied meanwhile is seen wholly or not at all.
 // One condition says where the index is entered: beside a second one, such as "xid >= xmin", it is read from its start.
+// All rows come as one text, since each row by itself would carry all of the state, made anew for it.
 const readSql = ({ of }: SchemaName, isNew: string) => `
   SELECT pg_current_snapshot()::text AS snapshot, statement_timestamp()::text AS asked_at,
          pg_is_in_recovery()::text AS is_standby,
          st.epoch::text AS epoch, st.low_water::text AS low_water, st.notify::text AS notifies,
          (SELECT last_value::text FROM ${of('lease')}) AS lease,
          (extract(epoch FROM clock_timestamp()) * 1000)::bigint::text AS now_ms,
-         q.xid::text AS row_xid, q.id::text AS row_id, q.rule, q.selector, q.tag
-    FROM ${of('feed_state')} AS st
-    LEFT JOIN LATERAL (
-      SELECT f.* FROM ${of('feed')} AS f
-       WHERE (f.xid, f.id) > ($1::xid8, $2::bigint) AND ${isNew}
-       ORDER BY f.xid, f.id LIMIT $3::int) AS q ON true
-   ORDER BY q.xid, q.id`
+         (SELECT json_agg(json_build_array(q.xid::text, q.id::text, q.rule, q.selector, q.tag) ORDER BY q.xid, q.id)::text
+            FROM (SELECT f.* FROM ${of('feed')} AS f
+                   WHERE (f.xid, f.id) > ($1::xid8, $2::bigint) AND ${isNew}
+                   ORDER BY f.xid, f.id LIMIT $3::int) AS q) AS rows
+    FROM ${of('feed_state')} AS st`
+
+type RowText = readonly [xid: string, id: string, rule: string, selector: string | null, tag: string | null]
 
 /** Where the first page begins: with the rows of the transaction `xmin`. */
 const before = (xmin: bigint | number): PageStart => ({ xid: String(xmin), id: '-1' })
@@ -84,17 +85,14 @@ abstract class TableSource implements FeedSource {
     { xid, id }: PageStart,
     ...more: string[]
   ): Promise<FeedPage> {
-    const found = await connection.query(this.#read, [xid, id, limit, ...more]).catch((thrown: unknown) => {
+    const values = [xid, id, limit, ...more]
+    const [first] = await connection.queryOften('pagekeep_feed', this.#read, values).catch((thrown: unknown) => {
       throw noFeed(thrown, this.schema)
     })
-    const [first] = found
     if (first === undefined)
       throw lacks(`The table ${this.schema.of('feed_state')} is empty. Install the schema again.`)
-    const rows = found.flatMap(({ row_xid, row_id, rule, selector, tag }): FeedRow[] =>
-      row_xid === null || row_id === null
-        ? []
-        : [{ xid: row_xid ?? '', id: row_id ?? '', rule: rule ?? '', selector: selector ?? null, tag: tag ?? null }],
-    )
+    const texts: readonly RowText[] = JSON.parse(first.rows ?? '[]')
+    const rows = texts.map(([xid, id, rule, selector, tag]): FeedRow => ({ xid, id, rule, selector, tag }))
     const last = rows.at(-1)
     return {
       rows,
