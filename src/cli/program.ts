@@ -99,6 +99,7 @@ Under systemd (Type=notify, NotifyAccess=all) it says when it is ready, and that
     .description('look at everything, and say what is wrong and what to do; exit code 1 when something is')
     .option('--strict', 'count warnings as failures')
     .option('-q, --quiet', 'leave out what is well')
+    .option('-a, --all', 'list all that is well, one by one')
     .option(
       '--max-lag <seconds>',
       'how old the sign of life of the listener may be (default: maxLagMs of the config, or 30)',

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -353,6 +353,57 @@ describe('doctor', () => {
     expect(findings.filter(({ level, code }) => level !== 'ok' && code !== 'free-space')).toEqual([])
   })
 
+  it('warns of a rule that matched nothing for as long as is remembered, and not of one that did', async () => {
+    await listenToFeed()
+    const matched = async () => (await diagnosis(feedConfig)).filter(({ code }) => code === 'matched')
+    expect(await matched(), 'a new site').toMatchObject([{ level: 'ok' }])
+    await query(database, "UPDATE pagekeep.migration SET at = at - interval '3 days'")
+    expect(await matched()).toMatchObject([
+      { level: 'warn', subject: 'ports', message: expect.stringContaining('remembered, which is 24 h') },
+    ])
+    await query(database, 'UPDATE ports SET price = 7')
+    expect(await matched()).toMatchObject([{ level: 'ok', message: expect.stringContaining('matched 1 times') }])
+  })
+
+  it('takes what the journal remembers for the rules of queues', async () => {
+    await listenToQueue()
+    const matched = async () => (await diagnosis(queueConfig)).filter(({ code }) => code === 'matched')
+    const entry = { kind: 'evicted', why: 'queue', rows: [], selectors: [], keys: [], removed: 0, doomed: 0, pid: 1 }
+    const write = (...rules: string[]) => {
+      const lines = rules.map((rule) => `${JSON.stringify({ ...entry, rules: [rule], atMs: Date.now() - 1.7e8 })}\n`)
+      return writeFile(join(cwd, 'pages/.pagekeep/journal/current'), lines.join(''))
+    }
+    await mkdir(join(cwd, 'pages/.pagekeep/journal'))
+    await write('another')
+    expect(await matched()).toMatchObject([{ level: 'warn', subject: 'cache_clearing_ports' }])
+    await write('another', 'cache_clearing_ports')
+    expect(await matched()).toMatchObject([{ level: 'ok' }])
+  })
+
+  it('judges the listener by the maxLagMs of the config, unless --max-lag says another', async () => {
+    await listenToFeed()
+    const config = join(cwd, 'pagekeep.config.json')
+    const write = (maxLagMs: number) =>
+      writeFile(
+        config,
+        JSON.stringify({ connection: database, store: { directory: 'pages' }, ...feedConfig, maxLagMs }),
+      )
+    const listener = async (...args: string[]) => {
+      const { stdout } = await runCli(['doctor', '--json', ...args], { cwd })
+      return JSON.parse(stdout).findings.find(({ code }: { code: string }) => code === 'listener').level
+    }
+    await write(3_600_000)
+    for (const end of ends.splice(0).reverse()) await end()
+    await writeFile(join(cwd, 'pages/.pagekeep/state/sign-of-life'), String(Date.now() - 120_000))
+    expect(await listener()).toBe('ok')
+    expect(await listener('--max-lag', '60')).toBe('fail')
+    await write(60_000)
+    expect(await listener()).toBe('fail')
+    expect((await runCli(['status'], { cwd })).stdout).toContain('SILENT')
+    await write(0)
+    expect((await runCli(['status'], { cwd })).stderr).toContain('maxLagMs: expected a whole number, 1 or more')
+  })
+
   it('tells cron by its exit code, and programs by JSON', async () => {
     await writeFile(
       join(cwd, 'pagekeep.config.json'),
@@ -370,7 +421,7 @@ describe('doctor', () => {
       advice: expect.any(String),
     })
     const text = await runCli(['doctor'], { cwd })
-    expect(text.stdout).toMatch(/^fail {2}/)
+    expect(text.stdout, 'the worst comes last').toMatch(/\nfail {2}[^\n]+\n {6}[^\n]+\n\d+ failed/)
     expect(text.stdout).toMatch(/\d+ failed, \d+ to look at, \d+ well\n$/)
   })
 })

@@ -147,6 +147,23 @@ describe('pagekeep listen', () => {
     expect((await why()).journal).toMatchObject([{ rules: ['products'], pid: daemon.child.pid }, began])
   })
 
+  it('remembers for `why` which row of a queue evicted a page, which the queue forgets', async () => {
+    await query(database, 'CREATE TABLE cache_clearing_products (id serial PRIMARY KEY, product text NOT NULL)')
+    const evicts = [{ route: page.template, columns: { name: 'product' } }]
+    const rules = [{ channel: 'product_updated', queue: 'cache_clearing_products', evicts }]
+    await writeConfig({ queues: { rules, listenFor: false } })
+    const untold = await runCli(['why', 'products/p1.html'], { cwd })
+    expect(untold.stdout).toContain('keepJournal()')
+    const daemon = listen()
+    await daemon.said('ready')
+    await keep('p1')
+    await query(database, "INSERT INTO cache_clearing_products (product) VALUES ('p1'); NOTIFY product_updated")
+    await until('p1 is evicted', () => !isKept('p1'))
+    const told = async () => (await runCli(['why', 'products/p1.html'], { cwd })).stdout
+    await until('the row is told', async () => (await told()).includes('cache_clearing_products#1 product=p1 (queue)'))
+    expect(await told()).toMatch(/evicted {3}.* ago .* by the row cache_clearing_products#1/)
+  })
+
   it('says that it is not well while the database is down, and goes on when it is back', async () => {
     const daemon = listen(['--health', '0'])
     await daemon.said('ready')

@@ -15,6 +15,7 @@ import { inspectDirectory } from '../../stores/disk/inspect.js'
 import { variable } from '../config/variables.js'
 import { readHistory } from '../dashboard-history.js'
 import { readNodes } from '../dashboard-nodes.js'
+import { byLevel, gathered } from '../doctor/finding.js'
 import { exitCodes } from '../exit-codes.js'
 import { maxLagOf } from '../max-lag.js'
 import { readCount, UsageError } from '../usage-error.js'
@@ -52,7 +53,7 @@ export function dashboard(context: Context, _given: unknown, given: object): Pro
       allowEvict,
       silentAfterMs: maxLagMs,
       nodes: readNodes(context),
-      doctor: () => examine(settings, maxLagMs),
+      doctor: async () => gathered((await examine(settings, maxLagMs)).sort(byLevel)),
       outside: {
         unseen: unseenOf(context),
         history: readHistory(context, store.directory),

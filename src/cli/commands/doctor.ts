@@ -9,34 +9,37 @@ import { readListenFor } from '../../invalidators/postgres/listen-for.js'
 import type { Settings } from '../config/settings.js'
 import { checkDirectory } from '../doctor/check-directory.js'
 import { checkListener } from '../doctor/check-listener.js'
+import { checkMatches } from '../doctor/check-matches.js'
 import { checkQueues } from '../doctor/check-queues.js'
 import { checkServer } from '../doctor/check-server.js'
-import { checkColumnTypes, checkEvictedRoutes, checkMatches, checkUnwatched } from '../doctor/check-tables.js'
-import { type Finding, fail, warn } from '../doctor/finding.js'
+import { checkColumnTypes, checkEvictedRoutes, checkUnwatched } from '../doctor/check-tables.js'
+import { byLevel, type Finding, fail, gathered, warn } from '../doctor/finding.js'
 import { readWriters } from '../doctor/writers.js'
 import { exitCodes } from '../exit-codes.js'
-import { readCount } from '../usage-error.js'
+import { maxLagOf } from '../max-lag.js'
 import type { Context } from '../workplace.js'
 
 interface DoctorFlags {
   readonly strict?: boolean | string | undefined
   readonly quiet?: boolean | string | undefined
+  readonly all?: boolean | string | undefined
   readonly maxLag?: boolean | string | undefined
 }
 
-const rank = { fail: 0, warn: 1, ok: 2 }
-
 export async function doctor({ settings, terminal }: Context, _given: unknown, flags: DoctorFlags): Promise<number> {
-  const maxLagMs = 1000 * readCount('--max-lag', flags.maxLag as string | undefined, 30)
-  const findings = (await examine(settings, maxLagMs)).sort((a, b) => rank[a.level] - rank[b.level])
+  const maxLagMs = maxLagOf(settings, flags.maxLag as string | undefined)
+  const findings = (await examine(settings, maxLagMs)).sort(byLevel)
   const count = (level: Finding['level']) => findings.filter((finding) => finding.level === level).length
   const shown = flags.quiet === true ? findings.filter(({ level }) => level !== 'ok') : findings
   const paints = { fail: terminal.red, warn: terminal.yellow, ok: terminal.green }
   terminal.answer({ fail: count('fail'), warn: count('warn'), ok: count('ok'), findings: shown }, () => [
-    ...shown.flatMap(({ level, code, subject, message, advice }) => [
-      `${paints[level](level.padEnd(4))}  ${terminal.bold(code)}  ${terminal.dim(subject)}  ${message}`,
-      ...(advice === '' ? [] : [`      ${advice}`]),
-    ]),
+    // What is to be done comes last, where the eye is.
+    ...(flags.all === true ? shown : gathered(shown))
+      .reverse()
+      .flatMap(({ level, code, subject, message, advice }) => [
+        `${paints[level](level.padEnd(4))}  ${terminal.bold(code)}  ${terminal.dim(subject)}  ${message}`,
+        ...(advice === '' ? [] : [`      ${advice}`]),
+      ]),
     ...(flags.quiet === true && shown.length === 0
       ? []
       : [`${count('fail')} failed, ${count('warn')} to look at, ${count('ok')} well`]),
@@ -114,6 +117,8 @@ async function examineDatabase(
       'reading the queue of notifications',
     )
     findings.push(judgeNotifyQueue('server', Number(usage?.usage)))
+    const names = queues.rules.map(({ queue, channel }) => queue?.table.written ?? channel)
+    findings.push(...(await checkMatches(names, directory)))
     const listenFor = readListenFor(queues.listenFor)
     if (listenFor !== undefined) watched.push(listenFor.table.sql)
     for (const { queue } of queues.rules) if (queue !== undefined) watched.push(queue.table.sql)
@@ -133,7 +138,9 @@ async function examineDatabase(
       ...checkEvictedRoutes(routes, rules),
     )
     const isInstalled = found.some(({ code, level }) => code === 'schema' && level !== 'fail')
-    if (isInstalled) findings.push(...(await part(() => checkMatches(statements, readSchemaName(schema).sql, rules))))
+    const names = rules.map(({ table }) => table.written)
+    const feed = { statements, schemaSql: readSchemaName(schema).sql }
+    if (isInstalled) findings.push(...(await part(() => checkMatches(names, directory, feed))))
   }
   findings.push(...(await checkUnwatched(statements, schema, watched)))
   return findings

@@ -39,7 +39,10 @@ export class DaemonLog implements Logger {
 
   #line(level: LogLevel, message: string, details: object = {}): string {
     const time = new Date().toISOString()
-    if (this.#form === 'json') return JSON.stringify({ time, level, message, ...plain(details) })
+    if (this.#form === 'json') {
+      const { message: told, ...more } = plain(details)
+      return JSON.stringify({ time, level, message, ...more, ...(told !== undefined && { told }) })
+    }
     const rest = Object.keys(details).length === 0 ? '' : ` ${inspectLine(plain(details))}`
     const prefix = process.env.JOURNAL_STREAM ? `<${priorities[level]}>` : `${time} `
     return `${prefix}${level.padEnd(5)} ${`${message}${rest}`.replaceAll(/\s*\n\s*/g, ' ')}`

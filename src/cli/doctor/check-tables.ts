@@ -91,26 +91,3 @@ export function checkEvictedRoutes(routes: readonly Route[], rules: readonly Fee
           ),
     )
 }
-
-/** How often each rule has written since the feed remembers. */
-export async function checkMatches(
-  statements: Statements,
-  schemaSql: string,
-  rules: readonly FeedRule[],
-): Promise<Finding[]> {
-  const rows = await statements.query(
-    `SELECT rule, count(*)::text AS count FROM ${schemaSql}.feed GROUP BY rule`,
-    [],
-    'counting matches',
-  )
-  return rules.map(({ table }) => {
-    const count = rows.find(({ rule }) => rule === table.written)?.count ?? '0'
-    return ok(
-      'matched',
-      table.written,
-      count === '0'
-        ? 'Its rule has matched nothing that the feed remembers.'
-        : `Its rule has written ${count} rows that the feed remembers.`,
-    )
-  })
-}

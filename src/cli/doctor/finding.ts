@@ -18,3 +18,22 @@ const say =
 export const ok = say('ok')
 export const warn = say('warn')
 export const fail = say('fail')
+
+const rank = { fail: 0, warn: 1, ok: 2 }
+
+/** The worst first. */
+export function byLevel(one: Finding, other: Finding): number {
+  return rank[one.level] - rank[other.level]
+}
+
+/** What is well by its code, in a line for many of them; the rest as it is, before that. */
+export function gathered(findings: readonly Finding[]): Finding[] {
+  const isWell = ({ level }: Finding) => level === 'ok'
+  const codes = [...new Set(findings.filter(isWell).map(({ code }) => code))]
+  const well = codes.flatMap((code): Finding[] => {
+    const all = findings.filter((finding) => isWell(finding) && finding.code === code)
+    if (all.length <= 2) return all
+    return [{ ...(all[0] as Finding), subject: `${all.length}`, message: 'are well (doctor --all lists them).' }]
+  })
+  return [...findings.filter((finding) => !isWell(finding)), ...well]
+}
