@@ -10,12 +10,15 @@ export interface Proposal {
   readonly rules: readonly WatchData[]
   /** Tables without a primary key, whose rows have no page. */
   readonly leftOut: readonly string[]
+  /** Tables that no page is made of, so that the doctor need not ask. */
+  readonly unwatched: readonly string[]
 }
 
 // Their texts are long, or have no equality that a trigger could ask for.
 const unwatchable = /^(json|xml|point|polygon|box|circle|path|lseg|line)$/
 
-export function propose(tables: readonly CatalogueTable[]): Proposal {
+/** `all`: every table there is, of which `tables` were chosen. */
+export function propose(tables: readonly CatalogueTable[], all = tables): Proposal {
   const paged = tables.filter(({ key }) => key.length > 0)
   const routes = paged.flatMap((table) => [
     { variable: variableOf(table, 'Page'), template: rowTemplate(table) },
@@ -27,7 +30,8 @@ export function propose(tables: readonly CatalogueTable[]): Proposal {
     evicts: evictsOf(table, paged),
   }))
   const leftOut = tables.filter((table) => !paged.includes(table)).map(({ written }) => written)
-  return { routes, rules, leftOut }
+  const unwatched = all.filter((table) => !tables.includes(table)).map(({ written }) => written)
+  return { routes, rules, leftOut, unwatched }
 }
 
 function evictsOf(table: CatalogueTable, paged: readonly CatalogueTable[]): EvictData[] {
@@ -74,8 +78,10 @@ function variableOf({ written }: CatalogueTable, ending: string): string {
 }
 
 /** The config as data. */
-export function proposalAsJson({ routes, rules }: Proposal, directory: string): string {
-  return `${JSON.stringify({ store: { directory }, routes: routes.map(({ template }) => template), rules }, undefined, 2)}\n`
+export function proposalAsJson({ routes, rules, unwatched }: Proposal, directory: string): string {
+  const named = unwatched.length === 0 ? {} : { unwatched }
+  const config = { store: { directory }, routes: routes.map(({ template }) => template), rules, ...named }
+  return `${JSON.stringify(config, undefined, 2)}\n`
 }
 
 const imports = [
@@ -85,7 +91,7 @@ const imports = [
 ] as const
 
 /** The config as TypeScript; the routes are exported, for the application to keep its pages by. */
-export function proposalAsModule({ routes, rules }: Proposal, directory: string): string {
+export function proposalAsModule({ routes, rules, unwatched }: Proposal, directory: string): string {
   const quoted = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
   const name = (property: string) => (/^[A-Za-z_$][\w$]*$/.test(property) ? property : quoted(property))
   const variables = new Map(routes.map(({ variable, template }) => [template, variable]))
@@ -118,7 +124,7 @@ ${evicts.map((evict) => `        ${entry(evict)},`).join('\n')}
     }),`,
   )
   .join('\n')}
-  ],
+  ],${unwatched.length === 0 ? '' : `\n  // No page shows them, so the doctor need not ask.\n  unwatched: [${unwatched.map(quoted).join(', ')}],`}
 })
 `
 }

@@ -72,6 +72,9 @@ describe('init', () => {
       routes: ['categories/{id}.html', 'categories-list/page-{page}.html'],
       rules: ['categories'],
     })
+    const config = await readFile(join(cwd, 'pagekeep.config.mjs'), 'utf8')
+    expect(config).toMatch(/unwatched: \[.*'log'/)
+    expect(config).toContain("'parts', 'products'],")
   })
 
   it('leaves a config alone that is there', async () => {

@@ -39,7 +39,7 @@ export async function init(context: Context, _given: unknown, rawFlags: object):
       terminal.note(line)
   const names = flags.tables ?? (isAsked ? await ask('Which tables are pages made of?', 'all') : 'all')
   const directory = flags.directory ?? (isAsked ? await ask('Where shall pages lie?', './cache') : './cache')
-  const proposal = propose(choose(all, names))
+  const proposal = propose(choose(all, names), all)
   if (proposal.rules.length === 0)
     throw new UsageError('None of these tables has a primary key, so no page can be named by its rows.')
   for (const name of proposal.leftOut)

@@ -62,7 +62,7 @@ export async function readSettings(flags: CommonFlags): Promise<Settings> {
     store() {
       if (directory !== undefined) return { ...config.store, directory }
       const what =
-        'No cache directory is named. Set PAGEKEEP_DIRECTORY, or store.directory in the config, or pass --directory.'
+        'No cache directory is named. Set PAGEKEEP_DIRECTORY, or store.directory in the config (`pagekeep init` writes one), or pass --directory.'
       throw new UsageError(what)
     },
   }

@@ -23,7 +23,7 @@ export async function checkUnwatched(
     warn(
       'unwatched',
       name ?? '',
-      `The table ${name} was read ${reads} times, and no rule evicts anything when it changes.`,
+      `The table ${name} was read ${reads === '1' ? 'once' : `${reads} times`}, and no rule evicts anything when it changes.`,
       `If pages show it, add a rule: watch({ table: '${name}', … }); if not, name it in unwatched of the config.`,
     ),
   )
