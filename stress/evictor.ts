@@ -18,7 +18,7 @@ export interface Pace {
 /** A render takes this long at most, or a few times as long on a busy machine. */
 const longestEchoMs = 8
 const lookEveryMs = 8
-const longestPauseMs = 500
+const longestPauseMs = 1000
 
 export async function commitAndEvict(parts: LoopParts, rows: readonly number[], pace: Pace): Promise<void> {
   const { board, gate, random } = parts

@@ -7,6 +7,7 @@ import { leftoversIn } from '../../stress/audit-files.js'
 import { Auditor } from '../../stress/auditor.js'
 import { Board } from '../../stress/board.js'
 import { Counting } from '../../stress/counting.js'
+import { judge } from '../../stress/judge.js'
 import { readPageText, writePageText } from '../../stress/page-text.js'
 import { Random } from '../../stress/random.js'
 import { Site } from '../../stress/site.js'
@@ -90,6 +91,29 @@ describe('Auditor', () => {
     writeFileSync(path.join(pages, '.pagekeep/leases/a~1'), 'half a pa')
     auditor.watch()
     expect(board.readTally(seat)).toMatchObject({ ops: 0, tornReads: 0 })
+  })
+})
+
+describe('judge()', () => {
+  it.each([
+    ['bytes', (text: string) => Buffer.from(text)],
+    ['text', (text: string) => text],
+  ])('judges %s that it has seen before by what they are now', (_, bodyOf) => {
+    const counting = new Counting(board, seat, path.join(directory, 'findings'))
+    const notes = board.notes()
+    board.note(notes)
+    const look = (body: string | Uint8Array) => judge(board, counting, { page: 4, body, notes, way: 'test' })
+    const body = bodyOf(textOf(4, 1))
+    expect(look(body)).toEqual(look(body))
+    // In place, as by a store that reads into memory which it has handed out.
+    if (typeof body !== 'string') body[60] = 0
+    expect(look(typeof body === 'string' ? body.replace('e', 'f') : body)).toBe(undefined)
+    board.commit(site.homeOf(4), 2)
+    board.acknowledge(site.homeOf(4), 2)
+    board.note(notes)
+    look(textOf(4, 1))
+    counting.write()
+    expect(board.readTally(seat)).toMatchObject({ ops: 4, tornReads: 1, staleReads: 1 })
   })
 })
 

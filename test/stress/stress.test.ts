@@ -34,14 +34,26 @@ function run(options: StressOptions, isEnough: (tally: Tally, kills: number) => 
 }
 
 describe('runStress()', () => {
-  it('finds no stale and no torn page on the disk store, with processes killed', { timeout }, async () => {
-    const options = optionsOf('--processes', '3')
-    const summary = await run(options, (tally, kills) => tally.ops >= 2000 && tally.evictions >= 100 && kills >= 5)
-    expect(summary).toMatchObject({ ...promises, store: 'disk', processes: 3 })
-    expect(summary.kills).toBeGreaterThanOrEqual(5)
-    expect(summary.pagesAudited).toBeGreaterThan(0)
-    expect(exitCode(summary, options)).toBe(0)
-    expect(exitCode(summary, { ...options, expectsStale: true })).toBe(1)
+  it.each(['fork', 'node'])(
+    'finds no stale and no torn page on the disk store, with processes killed (%s)',
+    { timeout },
+    async (way) => {
+      const options = optionsOf('--processes', '3', '--starts-by', way)
+      const summary = await run(options, (tally, kills) => tally.ops >= 2000 && tally.evictions >= 100 && kills >= 5)
+      expect(summary).toMatchObject({ ...promises, store: 'disk', processes: 3 })
+      expect(summary.kills).toBeGreaterThanOrEqual(5)
+      expect(summary.pagesAudited).toBeGreaterThan(0)
+      expect(exitCode(summary, options)).toBe(0)
+      expect(exitCode(summary, { ...options, expectsStale: true })).toBe(1)
+    },
+  )
+
+  it('finds nothing with "unchecked" where no page is kept in memory: that protection is of hot copies', {
+    timeout,
+  }, async () => {
+    const options = optionsOf('--protocol', 'unchecked', '--hot-bytes', '0', '--processes', '3')
+    const summary = await run(options, (tally) => tally.ops >= 2000 && tally.evictions >= 50)
+    expect(summary).toMatchObject({ ...promises, hotBytes: 0 })
   })
 
   const unsound = ['naive', 'undoomed', 'deaf', 'unchecked']
