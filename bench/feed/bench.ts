@@ -27,12 +27,14 @@ export interface BenchOptions {
   readonly directory?: string | undefined
   /** Whether writers are processes of Node even where there is pgbench. Default `false`. */
   readonly withoutPgbench?: boolean
+  /** Whether the loop is a process of Node even where there is Python with psycopg2. Default `false`. */
+  readonly withoutPython?: boolean
   progress(text: string): void
 }
 
 /** Calls `work` with everything started, and ends it all whatever becomes of it. */
 export async function withBench<T>(options: BenchOptions, work: (bench: Bench) => Promise<T>): Promise<T> {
-  const { directory = tmpdir(), withoutPgbench = false, progress } = options
+  const { directory = tmpdir(), withoutPgbench = false, withoutPython = false, progress } = options
   const scratch = new Scratch(directory)
   const port = await freePort()
   // They take their time to load; meanwhile the server starts.
@@ -52,7 +54,7 @@ export async function withBench<T>(options: BenchOptions, work: (bench: Bench) =
     progress('the server is started')
     await openShop(client)
     progress('its tables are filled')
-    loop = await FpLoop.start(server.url, scratch.make('files of the loop'), scratch)
+    loop = await FpLoop.start(server.url, scratch.make('files of the loop'), scratch, withoutPython)
     for (const consumer of Object.values(consumers)) {
       await consumer.start()
       await consumer.stop()

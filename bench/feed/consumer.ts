@@ -49,6 +49,10 @@ export class Consumer {
     })
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0
+  }
+
   /** Resolves when it has read the feed to its end. */
   start(): Promise<ConsumerAnswer> {
     return this.#ask('start')

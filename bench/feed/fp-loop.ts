@@ -25,8 +25,8 @@ export class FpLoop {
   }
 
   /** Resolves when it listens. */
-  static async start(url: string, directory: string, scratch: Scratch): Promise<FpLoop> {
-    const python = findPython()
+  static async start(url: string, directory: string, scratch: Scratch, withoutPython: boolean): Promise<FpLoop> {
+    const python = withoutPython ? undefined : findPython()
     const file = path.join(import.meta.dirname, python === undefined ? 'fp-loop-child.ts' : 'fp_loop.py')
     const program = python === undefined ? [process.execPath, ...process.execArgv, file] : [python, file]
     const [command = '', ...words] = [...program, url, directory, queueTable, queueChannel]

@@ -3,6 +3,7 @@
  * part that takes long has fewer rounds, never less than one.
  */
 import type { CommitsPlan } from './commits.js'
+import type { CpuPlan } from './cpu.js'
 import type { DrainPlan } from './drain.js'
 import type { LatencyPlan } from './latency.js'
 import type { StatementsPlan } from './statements.js'
@@ -12,6 +13,7 @@ export interface Plan {
   readonly statements: StatementsPlan
   readonly drain: DrainPlan
   readonly commits: CommitsPlan
+  readonly cpu: CpuPlan
 }
 
 const never = Number.POSITIVE_INFINITY
@@ -20,8 +22,10 @@ const times = <T>(count: number, values: readonly T[]): T[] => Array.from({ leng
 export const quickPlan: Plan = {
   latency: { idleSamples: 40, busySeconds: 1, busyRounds: 1, untilMs: 12_000 },
   statements: { rounds: 3, untilMs: 14_000 },
-  drain: { rounds: 2, rows: 2_500, loopRows: 800, loopSeconds: 1, untilMs: 16_000 },
+  // Fewer would measure how long it takes to connect.
+  drain: { rounds: 2, rows: 5_000, loopRows: 800, loopSeconds: 1, untilMs: 18_000 },
   commits: { rounds: times(5, [32, 8, 1, 32]), seconds: 0.8, notifyWith: [32], untilMs: 31_000 },
+  cpu: { rounds: 2, seconds: 1, writers: 32 },
 }
 
 export const fullPlan: Plan = {
@@ -29,4 +33,5 @@ export const fullPlan: Plan = {
   statements: { rounds: 9, untilMs: never },
   drain: { rounds: 3, rows: 20_000, loopRows: 10_000, loopSeconds: 10, untilMs: never },
   commits: { rounds: times(6, [32, 8, 1]), seconds: 2, notifyWith: [32, 8, 1], untilMs: never },
+  cpu: { rounds: 6, seconds: 2, writers: 32 },
 }

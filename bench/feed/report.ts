@@ -1,5 +1,6 @@
 /** What was measured, as a table for people and as the one object of `--json`. */
 import type { CommitCosts } from './commits.js'
+import type { CpuCost } from './cpu.js'
 import type { DrainCost } from './drain.js'
 import type { LatencyCost } from './latency.js'
 import type { StatementCost } from './statements.js'
@@ -17,6 +18,7 @@ export interface Report {
   readonly statements?: readonly StatementCost[]
   readonly drain?: DrainCost
   readonly latency?: Record<'idle' | 'busy', LatencyCost>
+  readonly cpu?: readonly CpuCost[]
 }
 
 /** The ratios first, by name; then all that they rest on. */
@@ -69,6 +71,9 @@ export function asText(report: Report): string {
       `commit to files gone, ${name}: p50 ${ours.p50} ms against ${loop.p50}, ${p50Ratio} x; ` +
         `p99 ${ours.p99} ms against ${loop.p99}, ${p99Ratio} x (${samples} samples)`,
     )
+  }
+  for (const { name, server, reader, writers } of report.cpu ?? []) {
+    lines.push(`processor time a commit, ${name}: server ${server} µs, reader ${reader} µs, writers ${writers} µs`)
   }
   return `${lines.join('\n')}\n`
 }

@@ -1,16 +1,17 @@
 /**
  * What the feed costs writers and how soon it evicts: `npm run bench:feed -- [--quick] [--json] [--only
- * commits,statements,drain,latency] [--directory DIR] [--without-pgbench]`.
+ * commits,statements,drain,latency,cpu] [--directory DIR] [--without-pgbench] [--without-python]`.
  *
  * Everything is a ratio of two things measured in turns in one run, on a server of its own with durable commits
  * and on the disk of DIR. The last line of `--json` is one object; progress goes to stderr. `--quick` ends
- * within 50 seconds.
+ * within 50 seconds. `cpu` is measured only where it is asked for.
  */
 import { availableParallelism, loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { rounded } from '../rounds.js'
 import { withBench } from './bench.js'
 import { measureCommits } from './commits.js'
+import { measureCpu } from './cpu.js'
 import { measureDrain } from './drain.js'
 import { measureFsync, suspiciousMs } from './fsync.js'
 import { measureLatency } from './latency.js'
@@ -25,12 +26,13 @@ const { values: options } = parseArgs({
     only: { type: 'string', default: 'latency,statements,drain,commits' },
     directory: { type: 'string' },
     'without-pgbench': { type: 'boolean', default: false },
+    'without-python': { type: 'boolean', default: false },
   },
 })
 const only = options.only.split(',')
 const plan = options.quick ? quickPlan : fullPlan
 const progress = (text: string) => void process.stderr.write(`${(performance.now() / 1000).toFixed(1)} s  ${text}\n`)
-const { directory, 'without-pgbench': withoutPgbench } = options
+const { directory, 'without-pgbench': withoutPgbench, 'without-python': withoutPython } = options
 
 process.once('SIGINT', () => {
   progress('interrupted')
@@ -38,7 +40,7 @@ process.once('SIGINT', () => {
   process.on('uncaughtException', () => {})
 })
 
-await withBench({ directory, withoutPgbench, progress }, async (bench) => {
+await withBench({ directory, withoutPgbench, withoutPython, progress }, async (bench) => {
   const load = () => rounded(loadavg()[0] ?? Number.NaN)
   const loadBefore = load()
   const fsyncBefore = measureFsync(bench.scratch.directory)
@@ -47,6 +49,7 @@ await withBench({ directory, withoutPgbench, progress }, async (bench) => {
   const statements = only.includes('statements') && { statements: await measureStatements(bench, plan.statements) }
   const drain = only.includes('drain') && { drain: await measureDrain(bench, plan.drain) }
   const commits = only.includes('commits') && { commits: await measureCommits(bench, plan.commits) }
+  const cpu = only.includes('cpu') && { cpu: await measureCpu(bench, plan.cpu) }
   const fsyncMs = rounded((fsyncBefore + measureFsync(bench.scratch.directory)) / 2)
   const isFast = fsyncMs < suspiciousMs || bench.scratch.isInMemory
   const remark = `An fsync of ${fsyncMs} ms waits for no disk: NOTIFY costs less here than where commits are durable. Try --directory.`
@@ -62,6 +65,7 @@ await withBench({ directory, withoutPgbench, progress }, async (bench) => {
     ...statements,
     ...drain,
     ...commits,
+    ...cpu,
   }
   // Before everything is removed, which takes its time on a busy disk.
   process.stdout.write(options.json ? `${asJson(report)}\n` : asText(report))
