@@ -35,7 +35,8 @@ const maxProven = 10_000
 export class Parts {
   readonly #disk: Disk
   readonly #log: EvictionLog
-  readonly #proven = new LRUCache<string, { readonly part: string; readonly bytes: number }>({ max: maxProven })
+  /** Made when a part is first asked for: it takes its room at once, and most sites have no parts. */
+  #proven: LRUCache<string, { readonly part: string; readonly bytes: number }> | undefined
 
   constructor(disk: Disk, log: EvictionLog) {
     this.#disk = disk
@@ -69,6 +70,7 @@ export class Parts {
 
   #isCurrent(key: string, part: PartRecord): boolean {
     const text = JSON.stringify(part)
+    this.#proven ??= new LRUCache({ max: maxProven })
     const known = this.#proven.get(key)
     const from = known?.part === text ? known.bytes : part.bytes
     const position = this.#log.note()
