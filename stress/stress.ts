@@ -4,6 +4,9 @@
  * Processes render, read and evict pages of one cache over a little database of versions; they are killed
  * at random moments, pause between system calls and suspect each other wrongly. Each reader knows what had
  * been acknowledged before he asked, and an auditor looks at the files from outside.
+ *
+ * What is counted as an operation: a page that somebody got and judged (a visitor, through the cache or past it, or
+ * the auditor), or an eviction that was acknowledged. As on a site most are hits; a visit that got nothing is not counted.
  */
 import { help, readOptions, type StressOptions } from './options.js'
 import { runStress } from './run-stress.js'

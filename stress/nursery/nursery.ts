@@ -1,7 +1,7 @@
 /**
  * The nursery: a process that has loaded the worker's program, has done some of its work and is warm, and forks a
- * child for each worker that is wanted. A process that Node starts takes 50 ms of CPU until it is ready and some
- * hundred until its code is compiled; a forked one takes 2, so that many can be killed.
+ * child for each worker that is wanted. Until it is ready a forked process takes a tenth of the CPU of one that Node
+ * starts, and then its code is compiled already: so many can be killed (docs/decisions/0010).
  *
  * It reads orders, a line of JSON each, from its standard input, blocking, and writes on its standard output which
  * of its children have ended. It never works itself again. It ends with its input.
