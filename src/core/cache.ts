@@ -7,7 +7,7 @@ import { type Clock, systemClock } from './clock.js'
 import { PagekeepError, reasonOf } from './errors.js'
 import { CacheEmitter, type CacheEventName, type CacheListener } from './events.js'
 import type { EvictionReport } from './eviction-report.js'
-import { type Look, lookNow, pageAtHand } from './first-look.js'
+import { type FirstLook, notTaken, pageAtHand, takeLook } from './first-look.js'
 import { checkDuration, checkFreshness, expiryOf, type FreshnessOptions } from './freshness.js'
 import { GuardedStore } from './guarded-store.js'
 import type { EvictionTarget } from './invalidator.js'
@@ -124,7 +124,7 @@ export class PageCache implements EvictionTarget {
    */
   getOrRender<Body extends PageBody>(key: string, render: Render<Body>, options?: RenderOptions): Promise<Body> {
     const look = this.#look(key)
-    const page = this.#atHand(look, options)
+    const page = pageAtHand(look, this.#clock, this.#defaults, options)
     if (page === undefined) return this.#answer(key, render, options, look).then((answer) => answer.body as Body)
     this.#events.emit('hit', { key })
     return Promise.resolve(page.body as Body)
@@ -149,7 +149,7 @@ export class PageCache implements EvictionTarget {
     options?: RenderOptions,
   ): Answer<Body> | Promise<Answer<Body>> {
     const look = this.#look(key)
-    const page = this.#atHand(look, options)
+    const page = pageAtHand(look, this.#clock, this.#defaults, options)
     if (page === undefined) return this.#answer(key, render, options, look) as Promise<Answer<Body>>
     this.#events.emit('hit', { key })
     const known = this.#hits.get(page)
@@ -270,26 +270,27 @@ export class PageCache implements EvictionTarget {
     key: string,
     render: Render<PageBody>,
     options: RenderOptions | undefined,
-    firstLook: Look | undefined,
+    look: FirstLook,
   ): Promise<Answer> {
     const merged = options === undefined ? this.#defaults : { ...this.#defaults, ...this.#check(options) }
     const outer = this.#readThrough.nested.current
-    const request: Request = { key, render, options: merged, outer, isPart: outer !== undefined, firstLook }
+    const request: Request = {
+      key,
+      render,
+      options: merged,
+      outer,
+      isPart: outer !== undefined,
+      firstLook: look,
+    }
     const problem = keyProblem(key)
     if (problem !== undefined) this.#events.fault(invalidKey(key, problem))
     return this.#readThrough.find(request, problem === undefined)
   }
 
   /** Asks the store, unless it is not certain at once that its pages may be served. */
-  #look(key: string): Look | undefined {
-    if (this.#closing.signal.aborted || this.#readThrough.nested.current !== undefined) return undefined
-    return this.#readThrough.sees ? lookNow(this.#store, key) : undefined
-  }
-
-  #atHand(look: Look | undefined, options: RenderOptions | undefined): KeptPage | undefined {
-    if (look === undefined) return undefined
-    const earlyRefresh = () => ({ ...this.#defaults, ...options }).earlyRefresh ?? 0
-    return pageAtHand(look, this.#clock, earlyRefresh)
+  #look(key: string): FirstLook {
+    if (this.#closing.signal.aborted || this.#readThrough.nested.current !== undefined) return notTaken
+    return this.#readThrough.sees ? takeLook(this.#store, key) : notTaken
   }
 
   #check<Options extends FreshnessOptions>(options: Options): Options {

@@ -4,33 +4,36 @@
  * the store is not asked twice, and a fault of it is met, timed and reported where all others are.
  */
 import type { Clock } from './clock.js'
+import type { FreshnessOptions } from './freshness.js'
 import type { Awaitable, KeptPage, Store } from './store.js'
 
-/** What a store has answered to `get`: gives that, or throws what the store threw. */
-export type Look = () => Awaitable<KeptPage | undefined>
+/** What the store answered in the first moment: a page or none, at once or later; or nothing, since it was not asked. */
+export type FirstLook = Awaitable<KeptPage | undefined> | typeof notTaken
 
-export function lookNow(store: Store, key: string): Look {
-  try {
-    const page = store.get(key)
-    // Nobody may come to take it: a key that cannot be used is not looked for.
-    if (page instanceof Promise) page.catch(() => undefined)
-    return () => page
-  } catch (thrown) {
-    return () => {
-      throw thrown
-    }
-  }
-}
+/** The first look at a page that could not be taken at once, or may not be. */
+export const notTaken = Symbol('not taken')
 
-/** The page of a look, if it is there and fresh, and nobody is to refresh it before its time. */
-export function pageAtHand(look: Look, clock: Clock, earlyRefresh: () => number): KeptPage | undefined {
+export function takeLook(store: Store, key: string): FirstLook {
   let page: Awaitable<KeptPage | undefined>
   try {
-    page = look()
-  } catch {
-    return undefined
+    page = store.get(key)
+  } catch (thrown) {
+    page = Promise.reject(thrown)
   }
-  if (page === undefined || page instanceof Promise) return undefined
-  if (page.expiresAtMs === undefined) return page
-  return page.expiresAtMs > clock.now() && earlyRefresh() === 0 ? page : undefined
+  // Nobody may come to take it: a key that cannot be used is not looked for.
+  if (page instanceof Promise) page.catch(() => undefined)
+  return page
+}
+
+/** The page, if it is there and fresh, and nobody is to refresh it before its time. */
+export function pageAtHand(
+  look: FirstLook,
+  clock: Clock,
+  defaults: FreshnessOptions,
+  options: FreshnessOptions | undefined,
+): KeptPage | undefined {
+  if (look === undefined || look === notTaken || look instanceof Promise) return undefined
+  if (look.expiresAtMs === undefined) return look
+  const { earlyRefresh = 0 } = options === undefined ? defaults : { ...defaults, ...options }
+  return look.expiresAtMs > clock.now() && earlyRefresh === 0 ? look : undefined
 }

@@ -4,7 +4,6 @@
  */
 import type { Clock } from './clock.js'
 import { isPagekeepError, PagekeepError, reasonOf } from './errors.js'
-import type { Look } from './first-look.js'
 import type {
   Awaitable,
   BeginOptions,
@@ -39,9 +38,14 @@ export class GuardedStore {
     this.#fault = options.fault
   }
 
-  /** The page, whatever its age. `look` is a look at it that was taken in this very moment, if one was. */
-  get(key: string, options?: GetOptions, look?: Look): Promise<KeptPage | undefined> {
-    return this.#attempt('read', key, look ?? (() => this.#store.get(key, options)))
+  /** The page, whatever its age. */
+  get(key: string, options?: GetOptions): Promise<KeptPage | undefined> {
+    return this.#attempt('read', key, () => this.#store.get(key, options))
+  }
+
+  /** As `get`, where the store has just been asked and this is what it answered. */
+  answered(key: string, page: Awaitable<KeptPage | undefined>): Promise<KeptPage | undefined> {
+    return this.#attempt('read', key, () => page)
   }
 
   /** The page that was evicted; none where the store keeps none. */

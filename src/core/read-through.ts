@@ -6,7 +6,7 @@
  */
 import { type Answer, fromEvicted, fromFlight, fromStore } from './answer.js'
 import { PagekeepError, reasonOf } from './errors.js'
-import type { Look } from './first-look.js'
+import { notTaken } from './first-look.js'
 import { type Flight, Flights, type Landing } from './flight.js'
 import { judge } from './freshness.js'
 import { NestedRenders, refuseCircle, refuseRecursion } from './nested-renders.js'
@@ -41,11 +41,10 @@ export class ReadThrough {
   }
 
   /** The page that is kept, whatever its age, unless the cache is blind. */
-  async look(key: string, isPart = false, first?: Look): Promise<KeptPage | undefined> {
+  async look(key: string, isPart = false): Promise<KeptPage | undefined> {
     const { sight, store } = this.#parts
-    // A look was taken only because the cache sees; its promise must be watched from now on.
-    if (first === undefined && sight !== undefined && (await sight.isBlind())) return undefined
-    return store.get(key, { asPart: isPart }, first)
+    if (sight !== undefined && (await sight.isBlind())) return undefined
+    return store.get(key, { asPart: isPart })
   }
 
   /** Whether kept pages may be served, as far as that can be said without a look at the sign of life. */
@@ -79,15 +78,17 @@ export class ReadThrough {
 
   async #find(request: Request, canBeKept: boolean): Promise<Found> {
     const { key, options, isPart, outer } = request
-    const { clock, events, random, closing } = this.#parts
+    const { store, clock, events, random, closing } = this.#parts
     let { firstLook } = request
     let isMissed = false
     for (;;) {
       // A caller may have waited while the cache was closed; the store is no longer asked.
       if (!canBeKept || closing.aborted)
         return { answer: fromFlight(await this.#renders.withoutKeeping(request), 'rendered') }
-      const page = usable(await this.look(key, isPart, firstLook), isPart)
-      firstLook = undefined
+      // It was taken because the cache sees, and by nobody's render.
+      const looked = firstLook === notTaken ? this.look(key, isPart) : store.answered(key, firstLook)
+      firstLook = notTaken
+      const page = usable(await looked, isPart)
       const verdict = page === undefined ? 'dead' : judge(page, options, clock.now(), random)
       if (page !== undefined && (verdict === 'fresh' || verdict === 'refresh')) {
         events.emit('hit', { key })

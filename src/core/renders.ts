@@ -5,7 +5,7 @@
 import type { Clock } from './clock.js'
 import { PagekeepError } from './errors.js'
 import type { CacheEmitter, CacheEvents } from './events.js'
-import type { Look } from './first-look.js'
+import type { FirstLook } from './first-look.js'
 import type { Flight, Landing } from './flight.js'
 import { expiryOf, type FreshnessOptions } from './freshness.js'
 import type { GuardedStore } from './guarded-store.js'
@@ -32,7 +32,7 @@ export interface Request {
   /** Whether pages are made of it. */
   readonly isPart: boolean
   /** A look at the store that found nothing to be answered at once, so that it is not asked twice. */
-  readonly firstLook?: Look | undefined
+  readonly firstLook: FirstLook
 }
 
 export class Renders {

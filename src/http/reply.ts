@@ -28,26 +28,39 @@ export function makeReply({ request, ready, cacheStatus, ageSeconds }: ReplyPart
   const shape = ready.shape(isWhole ? chooseCoding(request, page.encodings) : undefined)
   const { bytes } = shape
   const headers = headersOf(ready, shape, cacheStatus, ageSeconds)
-  const send = (status: number, fields: Fields, sent: PageBody | undefined): Reply & { kind: 'page' } => ({
-    kind: 'page',
-    status,
-    headers: fields,
-    body: request.method === 'HEAD' ? undefined : sent,
-  })
   if (page.status >= 200 && page.status < 300 && isUnmodified(request, shape)) {
-    return send(304, without(headers, ofContent), undefined)
+    return pageOf(request, 304, without(headers, ofContent), undefined)
   }
-  if (bodyless.has(page.status)) return send(page.status, headers, undefined)
+  if (bodyless.has(page.status)) return pageOf(request, page.status, headers, undefined)
   const part = isWhole || !isSameForRange(request, shape) ? 'all' : readRange(range, bytes.byteLength)
   if (part === 'all') {
     headers.push(['Content-Length', String(bytes.byteLength)])
-    return send(page.status, headers, bytes)
+    return pageOf(request, page.status, headers, bytes)
   }
   if (part === 'none') {
     const fields = without(headers, ofContent)
-    return send(416, [...fields, ['Content-Range', `bytes */${bytes.byteLength}`], ['Content-Length', '0']], undefined)
+    return pageOf(
+      request,
+      416,
+      [...fields, ['Content-Range', `bytes */${bytes.byteLength}`], ['Content-Length', '0']],
+      undefined,
+    )
   }
-  return send(206, [...headers, ...rangeFields(part, bytes.byteLength)], bytes.subarray(part.first, part.last + 1))
+  return pageOf(
+    request,
+    206,
+    [...headers, ...rangeFields(part, bytes.byteLength)],
+    bytes.subarray(part.first, part.last + 1),
+  )
+}
+
+function pageOf(
+  { method }: PageRequest,
+  status: number,
+  headers: Fields,
+  body: PageBody | undefined,
+): Reply & { kind: 'page' } {
+  return { kind: 'page', status, headers, body: method === 'HEAD' ? undefined : body }
 }
 
 function rangeFields({ first, last }: ByteRange, size: number): Field[] {
