@@ -32,5 +32,6 @@ function listener(): RequestListener {
 }
 
 if (process.send !== undefined) {
+  process.on('disconnect', () => process.exit())
   createServer(listener()).listen(Number(port), '127.0.0.1', () => process.send?.('listening'))
 }

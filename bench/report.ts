@@ -1,8 +1,9 @@
 /** What was measured: as text for a terminal, and as benchmarks.md with its charts. */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, loadavg } from 'node:os'
 import path from 'node:path'
 import { chartOf } from './chart.js'
+import { perSecond as askedPerSecond, type EventLoop } from './event-loop.js'
 import type { Growth } from './growth.js'
 import type { Measured } from './rounds.js'
 import { callers, renderMs, type Stampede } from './stampede.js'
@@ -11,14 +12,18 @@ export interface Results {
   readonly groups: Readonly<Record<string, readonly Measured[]>>
   /** Or why it was not measured. */
   readonly serving: readonly Measured[] | string
+  /** `undefined` when it was not measured. */
+  readonly eventLoop: EventLoop | undefined
   readonly stampedes: readonly Stampede[]
   readonly growth: Readonly<Record<string, Growth>>
   readonly growthPages: number
+  /** What could not be measured, and why. */
+  readonly failures: readonly string[]
 }
 
 export type Summary = Readonly<Record<string, number | string | null>>
 
-const ours = /^(hot|cold|memory store|fill|evict|nginx, cache tree|node, pagekeep)/
+const ours = /^(hot|cold|memory store|fill|evict|nginx, (cache|recipe)|node, pagekeep)/
 
 export function sheetOf(title: string, measured: readonly Measured[]): string {
   const lines = measured.map(({ name, perSecond, ratio, quartiles, cpuUs }) => {
@@ -31,6 +36,8 @@ export function sheetOf(title: string, measured: readonly Measured[]): string {
 
 /** Writes `benchmarks.md` and `benchmarks/*.svg` in `docs`. */
 export function writeReport(docs: string, results: Results, summary: Summary): void {
+  // Charts of what is no longer measured would stay.
+  rmSync(path.join(docs, 'benchmarks'), { recursive: true, force: true })
   mkdirSync(path.join(docs, 'benchmarks'), { recursive: true })
   const { groups, serving } = results
   const all = Object.entries({ ...groups, ...(typeof serving === 'string' ? {} : { 'HTTP, 10 KB': serving }) })
@@ -42,10 +49,13 @@ export function writeReport(docs: string, results: Results, summary: Summary): v
     )
     return [`### ${title}`, '', `![${title}](benchmarks/${name})`, '', ...tableOf(measured), ''].join('\n')
   })
-  writeFileSync(path.join(docs, 'benchmarks.md'), [...headOf(summary), ...sections, ...tailOf(results)].join('\n'))
+  writeFileSync(
+    path.join(docs, 'benchmarks.md'),
+    [...headOf(summary, results.failures), ...sections, ...tailOf(results)].join('\n'),
+  )
 }
 
-function headOf(summary: Summary): string[] {
+function headOf(summary: Summary, failures: readonly string[]): string[] {
   const rows = Object.entries(summary).map(([name, value]) => `| \`${name}\` | ${value ?? 'not measured'} |`)
   return [
     '# Benchmarks',
@@ -65,6 +75,7 @@ function headOf(summary: Summary): string[] {
     'Hot is a page in the memory of the process, checked by one `lstat`; cold one that is read from its file',
     '(decision 0016). Other caches are used as their own documentation says, through `bench/peers/adapters`.',
     '',
+    ...failures.map((failure) => `**Not measured:** ${failure}.\n`),
     '| of `--json` | |',
     '|---|---|',
     ...rows,
@@ -72,13 +83,14 @@ function headOf(summary: Summary): string[] {
   ]
 }
 
-function tailOf({ serving, stampedes, growth, growthPages }: Results): string[] {
+function tailOf({ serving, eventLoop, stampedes, growth, growthPages }: Results): string[] {
   const growths = Object.entries(growth).map(
     ([work, { ratio, quartiles, smallUs, largeUs }]) =>
       `| ${work} | ${smallUs} µs | ${largeUs} µs | ${ratio} (${quartiles.join(' to ')}) |`,
   )
   return [
     ...(typeof serving === 'string' ? [`HTTP was not measured: ${serving}.`, ''] : []),
+    ...(eventLoop === undefined ? [] : loopOf(eventLoop)),
     '### Stampede',
     '',
     `${callers} callers in each process ask at once for a page that is not there and takes ${renderMs} ms to render.`,
@@ -98,13 +110,37 @@ function tailOf({ serving, stampedes, growth, growthPages }: Results): string[] 
   ]
 }
 
+function loopOf({ bare, cached, laterMs, quartiles, busierMs, rounds }: EventLoop): string[] {
+  const row = (name: string, { medianMs, p99Ms, maxMs, busyP99Ms }: EventLoop['bare']) =>
+    `| ${name} | ${medianMs} | ${p99Ms} | ${maxMs} | ${busyP99Ms} |`
+  return [
+    '### Event loop',
+    '',
+    `How late the event loop of a site comes round (\`monitorEventLoopDelay\`, with the timer's own millisecond) while it is`,
+    `asked ${askedPerSecond} times a second for 400 pages: 10 KB, one in twenty 200 KB, of which few fit into memory. With the cache`,
+    'one in fifty requests evicts its page, one in five hundred a tag of some twenty pages; without it every request is',
+    'rendered, in 5 ms of waiting. Own work is what the thread itself took between two timers: what other programs and the',
+    'compression on other threads take from it does not count in it. Milliseconds, medians of the rounds.',
+    '',
+    '| | 50th hundredth | 99th | latest | own work, 99th |',
+    '|---|---|---|---|---|',
+    row('without the cache', bare),
+    row('with it', cached),
+    '',
+    `The 99th hundredth is **${laterMs} ms** later with the cache (quartiles of ${rounds} rounds: ${quartiles.join(' to ')}), the own work`,
+    `**${busierMs} ms** more. Pages of up to 256 KiB are read at once; larger ones, and all of them with \`io: 'async'\`, on a`,
+    'thread. Where the disk itself is slow, what is read at once holds the loop up for as long as the disk takes.',
+    '',
+  ]
+}
+
 function tableOf(measured: readonly Measured[]): string[] {
   return [
-    '| | a second | ratio | quartiles |',
-    '|---|---|---|---|',
+    '| | a second | ratio | quartiles | CPU, µs |',
+    '|---|---|---|---|---|',
     ...measured.map(
-      ({ name, perSecond, ratio, quartiles }) =>
-        `| ${name} | ${perSecond} | **${ratio}** | ${quartiles.join(' to ')} |`,
+      ({ name, perSecond, ratio, quartiles, cpuUs }) =>
+        `| ${name} | ${perSecond} | **${ratio}** | ${quartiles.join(' to ')} | ${cpuUs ?? ''} |`,
     ),
   ]
 }

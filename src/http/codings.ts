@@ -21,7 +21,12 @@ const zstd = (zlib as { zstdCompress?: (bytes: Uint8Array, callback: Callback) =
 const compressors: Readonly<Partial<Record<Coding, Compress>>> = {
   br: (bytes) =>
     promisify(zlib.brotliCompress)(bytes, {
-      params: { [constants.BROTLI_PARAM_QUALITY]: 5, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length },
+      params: {
+        [constants.BROTLI_PARAM_QUALITY]: 5,
+        [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
+        // The usual window is 4 MB of memory, for whatever a page is long.
+        [constants.BROTLI_PARAM_LGWIN]: Math.min(22, Math.max(10, Math.ceil(Math.log2(bytes.length + 16)))),
+      },
     }),
   gzip: (bytes) => promisify(zlib.gzip)(bytes, { level: 6 }),
   ...(zstd !== undefined && { zstd: (bytes: Uint8Array) => promisify(zstd)(bytes) }),
