@@ -228,7 +228,9 @@ class FeedSession {
     const isWoken = this.#listens && this.#notifies
     work.wakeUp = !isWoken ? 'poll' : this.#lease.state === 'asleep' ? 'notify' : 'lease'
     const wakesInMs = isWoken ? this.#lease.pollInMs(work.mirror.alive) : pollMs
-    this.#readAtMs = beganAtMs + Math.min(wakesInMs, heartbeatMs)
+    // Half of the time at most: where the machine is short of time, what is read next is more at once.
+    const pauseMs = Math.max(wakesInMs, 2 * (clock.now() - beganAtMs))
+    this.#readAtMs = beganAtMs + Math.min(pauseMs, heartbeatMs)
   }
 
   #idleMs(): number {
