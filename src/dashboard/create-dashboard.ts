@@ -18,7 +18,7 @@ import { readBody, toRequest, writeAnswer } from './node-handler.js'
 import { pageHtml, signInHtml } from './page/html.js'
 import { script } from './page/script.js'
 import { style } from './page/style.js'
-import { findPages, type Listing, listTree } from './page-tree.js'
+import { findPages, type Listing, listTree, type SizeOf } from './page-tree.js'
 import { Recorder } from './recorder.js'
 
 export interface DashboardOptions extends AccessOptions<IncomingMessage | Request> {
@@ -30,8 +30,10 @@ export interface DashboardOptions extends AccessOptions<IncomingMessage | Reques
   readonly observer: Observer
   /** One that runs in this process. Whether a listener elsewhere is alive shows by the lag. */
   readonly invalidator?: ObservedInvalidator
-  /** With it the tree tells the sizes of pages. Reading them counts as a use of those pages. */
+  /** With it the tree tells the sizes of pages, by reading them, which counts as a use of those pages. */
   readonly store?: Pick<Store, 'get'>
+  /** How many bytes a page has, for the tree, where that is known without reading it: instead of `store`. */
+  readonly sizeOf?: SizeOf
   /** Where it is mounted, as the browser sees it. Default `/pagekeep`. */
   readonly path?: string
   /** Lets whoever may see it also evict. Default `false`. */
@@ -163,7 +165,7 @@ class DashboardHandler {
   }
 
   async #route(request: Request, url: URL, place: string, body: () => Promise<string | undefined>): Promise<Response> {
-    const { cache, store, doctor } = this.#options
+    const { cache, store, doctor, sizeOf = store && readSize(store) } = this.#options
     if (request.method === 'POST' && place === 'evict') return this.#evict(request, await body())
     if (request.method !== 'GET' && request.method !== 'HEAD') return json({ error: 'Only GET is answered here.' }, 405)
     switch (place) {
@@ -178,7 +180,7 @@ class DashboardHandler {
       case 'tree': {
         const find = url.searchParams.get('find')?.trim() ?? ''
         const directory = url.searchParams.get('directory') ?? ''
-        return json(find === '' ? await listTree(cache, store, directory) : await findPages(cache, store, find))
+        return json(find === '' ? await listTree(cache, sizeOf, directory) : await findPages(cache, sizeOf, find))
       }
       case 'doctor':
         return doctor === undefined ? json({ error: 'No doctor was handed in.' }, 404) : json(await doctor())
@@ -244,6 +246,13 @@ class DashboardHandler {
 
   #redirect(location: string, more: Record<string, string> = {}): Response {
     return new Response(null, { status: 303, headers: { ...headers, location, ...more } })
+  }
+}
+
+function readSize(store: Pick<Store, 'get'>): SizeOf {
+  return async (key) => {
+    const body = (await store.get(key))?.body
+    return typeof body === 'string' ? Buffer.byteLength(body) : body?.byteLength
   }
 }
 

@@ -2,15 +2,18 @@
  * The kept pages as a tree, a directory at a time, and what a search finds among them. Bounded: a listing looks
  * at so many keys and no more, and says so when there were more.
  *
- * Sizes are those of bodies, read from the store where the listing is short enough to read them all.
+ * Sizes are looked up one by one, where the listing is short enough for all.
  */
 import { parseSelector, type SelectorInput } from '../core/selector.js'
-import type { Store } from '../core/store.js'
+import type { Awaitable } from '../core/store.js'
 
 /** What lists: a `PageCache`. */
 export interface Listing {
   keys(selector?: SelectorInput): AsyncIterable<string>
 }
+
+/** How many bytes the page of a key has; `undefined`: there is none any more. */
+export type SizeOf = (key: string) => Awaitable<number | undefined>
 
 export interface TreeEntry {
   readonly name: string
@@ -32,15 +35,11 @@ export interface TreeAnswer {
 
 const maxScanned = 50_000
 const maxEntries = 300
-/** So many pages are read for their sizes. */
+/** So many sizes are looked up. */
 const maxRead = 300
 
 /** What lies directly in `directory` (`''` is the top). Throws `selector-invalid`. */
-export async function listTree(
-  cache: Listing,
-  store: Pick<Store, 'get'> | undefined,
-  directory: string,
-): Promise<TreeAnswer> {
+export async function listTree(cache: Listing, sizeOf: SizeOf | undefined, directory: string): Promise<TreeAnswer> {
   const selector = directory === '' ? '**' : `${directory}/**`
   parseSelector(selector)
   const { keys, isCut } = await scan(cache.keys(selector), () => true)
@@ -57,13 +56,13 @@ export async function listTree(
   const names = [...groups.keys()].sort(byKindAndName)
   const shown = names.slice(0, maxEntries)
   const entries: TreeEntry[] = []
-  let budget = store === undefined ? 0 : maxRead
+  let budget = sizeOf === undefined ? 0 : maxRead
   for (const name of shown) {
     const group = groups.get(name) ?? []
     const isDirectory = name.endsWith('/')
     const path = (directory === '' ? '' : `${directory}/`) + (isDirectory ? name.slice(0, -1) : name)
-    const isRead = store !== undefined && !isCut && group.length <= budget
-    const bytes = isRead ? await bytesOf(store, group) : null
+    const isRead = sizeOf !== undefined && !isCut && group.length <= budget
+    const bytes = isRead ? await bytesOf(sizeOf, group) : null
     if (isRead) budget -= group.length
     entries.push({ name, path, kind: isDirectory ? 'directory' : 'page', pages: group.length, bytes })
   }
@@ -71,11 +70,7 @@ export async function listTree(
 }
 
 /** Pages whose key contains `text`, or matches it where it has a `*`. Throws `selector-invalid`. */
-export async function findPages(
-  cache: Listing,
-  store: Pick<Store, 'get'> | undefined,
-  text: string,
-): Promise<TreeAnswer> {
+export async function findPages(cache: Listing, sizeOf: SizeOf | undefined, text: string): Promise<TreeAnswer> {
   const isPattern = text.includes('*')
   const wanted = text.toLowerCase()
   const found = await scan(
@@ -85,7 +80,7 @@ export async function findPages(
   )
   const entries: TreeEntry[] = []
   for (const [at, key] of found.keys.entries()) {
-    const bytes = store !== undefined && at < maxRead ? await bytesOf(store, [key]) : null
+    const bytes = sizeOf !== undefined && at < maxRead ? await bytesOf(sizeOf, [key]) : null
     entries.push({ name: key, path: key, kind: 'page', pages: 1, bytes })
   }
   return { directory: '', entries, isCut: found.isCut }
@@ -107,13 +102,11 @@ async function scan(
   return { keys: found, isCut: false }
 }
 
-async function bytesOf(store: Pick<Store, 'get'>, keys: readonly string[]): Promise<number | null> {
+async function bytesOf(sizeOf: SizeOf, keys: readonly string[]): Promise<number | null> {
   let bytes = 0
   for (const key of keys) {
     try {
-      const page = await store.get(key)
-      if (page !== undefined)
-        bytes += typeof page.body === 'string' ? Buffer.byteLength(page.body) : page.body.byteLength
+      bytes += (await sizeOf(key)) ?? 0
     } catch {
       return null
     }

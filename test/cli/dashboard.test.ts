@@ -125,6 +125,8 @@ describe('pagekeep dashboard', () => {
     await until('the node is told', async () => (await shown.state()).nodes.some((node) => node.state === 'listening'))
     expect(await shown.state()).toMatchObject({ isSilent: false, historyFailed: false, pages: expect.any(Number) })
     expect((await shown.state()).unseen.join()).toContain('hits, misses')
+    const tree = await fetch(`${shown.address}tree?directory=products`, { headers })
+    expect(await tree.json()).toMatchObject({ entries: [{ name: 'coffee.html', bytes: 6 }] })
     expect((await shown.evict('**')).status).toBe(403)
     expect(existsSync(join(cwd, 'pages/products/coffee.html'))).toBe(true)
     shown.child.kill('SIGTERM')

@@ -18,6 +18,7 @@ import { readNodes } from '../dashboard-nodes.js'
 import { byLevel, gathered } from '../doctor/finding.js'
 import { exitCodes } from '../exit-codes.js'
 import { maxLagOf } from '../max-lag.js'
+import { sizeOf } from '../size-of.js'
 import { readCount, UsageError } from '../usage-error.js'
 import { type Context, withCache } from '../workplace.js'
 import { examine } from './doctor.js'
@@ -50,6 +51,7 @@ export function dashboard(context: Context, _given: unknown, given: object): Pro
       observer,
       token,
       path: '/',
+      sizeOf: (key) => sizeOf(store, key),
       allowEvict,
       silentAfterMs: maxLagMs,
       nodes: readNodes(context),
