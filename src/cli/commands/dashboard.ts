@@ -95,7 +95,7 @@ function unseenOf({ settings }: Context): string[] {
   return [
     'Requests: hits, misses, render times and faults are counted inside the processes of the site (pagekeep/metrics).',
     'Whether the site is blind at the moment: that depends on its own maxLagMs.',
-    'Evictions and dooms of processes that keep no journal. `pagekeep listen` keeps one; a site does by keepJournal().',
+    'Evictions and dooms of processes that keep no journal; pagekeep listen keeps one, a site does by keepJournal().',
     ...(settings.hasDatabase ? [] : ['The database: none is named, so nothing is known of listeners and what waits.']),
   ]
 }

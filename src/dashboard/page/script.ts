@@ -136,7 +136,7 @@ function show() {
     tile('doomed', count(state.doomed), 'answered, not kept')
     tile('blind', state.isBlind ? 'now' : 'no', span(state.blindSeconds) + ' in all', state.isBlind ? 'bad' : '')
   } else {
-    tile('removed', count(sumOf(state.recentEvictions, 'removed')), 'by the last ' + plural(state.recentEvictions.length, 'eviction'))
+    tile('removed', count(sumOf(state.recentEvictions, 'removed')), state.recentEvictions.length === 1 ? 'by the last eviction' : 'by the last ' + plural(state.recentEvictions.length, 'eviction'))
     tile('doomed', count(sumOf(state.recentEvictions, 'doomed')), 'by these evictions')
     tile('blind', '–', elsewhere)
   }
