@@ -24,7 +24,7 @@ export const quickPlan: Plan = {
   statements: { rounds: 3, untilMs: 14_000 },
   // Fewer would measure how long it takes to connect.
   drain: { rounds: 2, rows: 5_000, loopRows: 800, loopSeconds: 1, untilMs: 18_000 },
-  commits: { rounds: times(5, [32, 8, 1, 32]), seconds: 0.8, notifyWith: [32], untilMs: 31_000 },
+  commits: { rounds: times(5, [32, 8, 1, 32]), seconds: 0.8, notifyWith: [32], untilMs: 28_000 },
   cpu: { rounds: 2, seconds: 1, writers: 32 },
 }
 
