@@ -70,7 +70,8 @@ function headOf(summary: Summary, failures: readonly string[]): string[] {
       .map((load) => load.toFixed(1))
       .join(', ')} over 1, 5 and 15 minutes at the end of the run. Where the load is over the number of cores, other`,
     'programs were at work: calls on threads of the pool then get more of the processor than synchronous ones,',
-    'and ratios to them come out too small. The microseconds of CPU, in which all threads of the process count, suffer less.',
+    'and ratios to them come out too small. The microseconds of CPU, in which all threads of the process count (for HTTP',
+    "the server's processes), suffer less.",
     '',
     'Hot is a page in the memory of the process, checked by one `lstat`; cold one that is read from its file',
     '(decision 0016). Other caches are used as their own documentation says, through `bench/peers/adapters`.',
