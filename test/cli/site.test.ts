@@ -144,12 +144,12 @@ describe('why and status', () => {
     await client.end()
     const gone = await json('why', 'products/tea.html')
     expect(gone.code).toBe(1)
-    expect(gone.answer.evictions[0]).toEqual({
-      xid: rows[0].xid,
-      atMs: expect.any(Number),
-      table: 'products',
-      selector: 'products/tea.html',
-    })
+    // Its tags are remembered as well; the rows of one transaction have an order of their own.
+    expect(gone.answer).toMatchObject({ page: undefined, tags: ['product:tea'] })
+    const change = { xid: rows[0].xid, atMs: expect.any(Number), table: 'products' }
+    expect(gone.answer.evictions).toHaveLength(2)
+    expect(gone.answer.evictions).toContainEqual({ ...change, selector: 'products/tea.html' })
+    expect(gone.answer.evictions).toContainEqual({ ...change, selector: 'tag:product:tea' })
     await keep()
     const again = await json('why', 'products/tea.html')
     expect(again.answer.evictions.map(({ selector }: { selector: string }) => selector).sort()).toEqual([
@@ -160,7 +160,7 @@ describe('why and status', () => {
     expect(text.stdout).toMatch(new RegExp(`transaction ${rows[0].xid} changed products`))
 
     const status = await json('status')
-    expect(status).toMatchObject({ code: 0, answer: { pages: 1, isHeard: true, nodes: [{ state: 'listening' }] } })
+    expect(status).toMatchObject({ code: 0, answer: { pages: 1, bytes: 3, isHeard: true, nodes: [{ state: 'listening' }] } })
     await invalidator.stop()
   })
 
