@@ -1,5 +1,6 @@
 /** Which rows are read: each once, in whatever order transactions end, and none of those that did not commit. */
 import { describe, expect, test } from 'vitest'
+import type { Connection } from '../../../../../src/invalidators/postgres/connection.js'
 import type { Cursor, FeedPage, FeedSource } from '../../../../../src/invalidators/postgres/feed/feed-source.js'
 import { SnapshotSource } from '../../../../../src/invalidators/postgres/feed/table-source.js'
 import { next, until } from '../../harness.js'
@@ -140,6 +141,35 @@ describe('many rows', () => {
     await writer.query("INSERT INTO page SELECT 'p' || n, 1 FROM generate_series(1, 9) AS n")
     await until('all are evicted', () => target.evicted.size === 11)
   })
+})
+
+test('the read is planned once, while the feed is empty, and goes by its index for ever', async () => {
+  const connection = await harness.database()
+  const site = await harness.client(connection)
+  let session: Connection | undefined
+  class WatchedSource extends SnapshotSource {
+    override read(...[on, ...rest]: Parameters<FeedSource['read']>): Promise<FeedPage> {
+      session = on
+      return super.read(on, ...rest)
+    }
+  }
+  const invalidator = harness.invalidator({ connection }, { source: () => new WatchedSource(schema) })
+  await invalidator.start()
+  const planned = async () => {
+    const lines = await session?.query("EXPLAIN EXECUTE pagekeep_feed('1', '-1', 2000, '1:1:')")
+    return lines?.map((line) => line['QUERY PLAN']).join('\n')
+  }
+  expect(await planned()).toMatch(/Index Cond: \(ROW\(xid, id\) > ROW\(\$1, \$2\)\)/)
+  expect(await planned()).not.toMatch(/Seq Scan on feed_\d/)
+  await site.query("INSERT INTO page SELECT 'p' || n, 1 FROM generate_series(1, 3000) AS n")
+  await invalidator.settled(site)
+  expect(await planned()).not.toMatch(/Seq Scan on feed_\d|Sort {2}/)
+  // Control: a plan by another way would be seen.
+  await session?.query(
+    "SELECT set_config('enable_seqscan', 'on', false), set_config('enable_indexscan', 'off', false), set_config('enable_sort', 'on', false)",
+  )
+  await session?.query('DISCARD PLANS')
+  expect(await planned()).toMatch(/Seq Scan on feed_\d/)
 })
 
 describe('rows that cannot be read', () => {
