@@ -42,7 +42,8 @@ export async function commitAndEvict(parts: LoopParts, rows: readonly number[], 
 async function pause({ board, gate, random }: LoopParts, { seats, meanOps }: Pace): Promise<void> {
   const until = board.ops(seats) + random.next() * 2 * meanOps
   for (let waitedMs = 0; waitedMs < longestPauseMs && board.ops(seats) < until; waitedMs += lookEveryMs) {
-    if (!gate.isOpen) return
+    // An audit is no reason to evict sooner.
+    if (!(await gate.pass())) return
     await setTimeout(random.next() * 2 * lookEveryMs)
   }
 }

@@ -13,11 +13,6 @@ export class Gate {
     this.#resting = resting
   }
 
-  /** False when the loops are to rest or to end. */
-  get isOpen(): boolean {
-    return this.#state === 'open'
-  }
-
   /** False when the loop is to end. */
   async pass(): Promise<boolean> {
     while (this.#state === 'closed') {
