@@ -1,6 +1,6 @@
 /**
  * How much is measured, and until when. Moments are milliseconds since the process began: on a busy machine a
- * part that takes long has fewer rounds, never less than one.
+ * part that takes long has fewer rounds, and the last of them may have none.
  */
 import type { CommitsPlan } from './commits.js'
 import type { CpuPlan } from './cpu.js'
@@ -24,7 +24,7 @@ export const quickPlan: Plan = {
   statements: { rounds: 3, untilMs: 14_000 },
   // Fewer would measure how long it takes to connect.
   drain: { rounds: 2, rows: 5_000, loopRows: 800, loopSeconds: 1, untilMs: 18_000 },
-  commits: { rounds: times(5, [32, 8, 1, 32]), seconds: 0.8, notifyWith: [32], untilMs: 28_000 },
+  commits: { rounds: times(5, [32, 8, 1, 32]), seconds: 0.8, notifyWith: [32], untilMs: 28_000, lastMs: 36_000 },
   cpu: { rounds: 2, seconds: 1, writers: 32 },
 }
 
@@ -32,6 +32,6 @@ export const fullPlan: Plan = {
   latency: { idleSamples: 200, busySeconds: 8, busyRounds: 2, untilMs: never },
   statements: { rounds: 9, untilMs: never },
   drain: { rounds: 3, rows: 20_000, loopRows: 10_000, loopSeconds: 10, untilMs: never },
-  commits: { rounds: times(6, [32, 8, 1]), seconds: 2, notifyWith: [32, 8, 1], untilMs: never },
+  commits: { rounds: times(6, [32, 8, 1]), seconds: 2, notifyWith: [32, 8, 1], untilMs: never, lastMs: never },
   cpu: { rounds: 6, seconds: 2, writers: 32 },
 }
