@@ -1,6 +1,6 @@
 // What each front door costs with all it needs but its peers, minified and compressed.
 const limits = {
-  index: '10 kB',
+  index: '10.5 kB',
   'stores/memory': '9 kB',
   'stores/disk': '36 kB',
   'stores/keyv': '8 kB',
