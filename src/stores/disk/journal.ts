@@ -19,7 +19,7 @@ import {
   writeSync,
 } from 'node:fs'
 import path from 'node:path'
-import { isAbsence } from './disk-error.js'
+import { errnoOf, isAbsence } from './disk-error.js'
 import { Layout } from './layout.js'
 
 /** An eviction that was done. */
@@ -91,8 +91,7 @@ export class Journal {
     const fd = openSync(this.#file, 'a', 0o644)
     try {
       const { size } = fstatSync(fd)
-      // Others of the group append to it as well, where they may write beside the pages at all.
-      if (size === 0) fchmodSync(fd, modeOf(this.#directory) & 0o666)
+      if (size === 0) this.#share(fd)
       writeSync(fd, line)
       if (size + line.length > this.#maxBytes / 2) renameSync(this.#file, `${this.#directory}/previous`)
     } finally {
@@ -100,15 +99,33 @@ export class Journal {
     }
   }
 
+  /** Others of the group append to it as well, where they may write beside the pages at all. */
+  #share(fd: number): void {
+    try {
+      fchmodSync(fd, modeOf(this.#directory) & 0o666)
+    } catch {
+      // It is another user's, who does the same.
+    }
+  }
+
   /** For the first time, or after somebody removed the directory. The store itself makes `.pagekeep`. */
   #appendAgain(line: Buffer): boolean {
     try {
-      mkdirSync(this.#directory)
-      chmodSync(this.#directory, modeOf(path.dirname(this.#directory)))
+      this.#makeDirectory()
       this.#append(line)
       return true
     } catch {
       return false
+    }
+  }
+
+  #makeDirectory(): void {
+    try {
+      mkdirSync(this.#directory)
+      chmodSync(this.#directory, modeOf(path.dirname(this.#directory)))
+    } catch (thrown) {
+      // Another process was first.
+      if (errnoOf(thrown) !== 'EEXIST') throw thrown
     }
   }
 }
