@@ -114,7 +114,8 @@ export function lsnOf(text = '0/0'): bigint {
 
 /** For people: what was held against what. */
 export const reasonTexts: Readonly<Record<EmptiedReason, string>> = {
-  'no-cursor': 'it has no cursor yet, so its pages, and renders under way, may be older than the feed',
+  'no-cursor':
+    'it has no cursor yet, as at a first start, so its pages, and renders under way, may be older than the feed',
   unreadable: 'its cursor cannot be read',
   system: 'its cursor belongs to another PostgreSQL system',
   timeline: 'a standby was promoted since: transactions may have been lost, and their numbers given again',

@@ -81,7 +81,14 @@ async function checkNodes(statements: Statements, schema: SchemaName): Promise<F
     'reading nodes',
   )
   if (rows.length === 0) {
-    return [warn('node', schema.name, 'No node has read the feed yet.', 'Start a FeedInvalidator beside each store.')]
+    return [
+      warn(
+        'node',
+        schema.name,
+        'No node has read the feed yet.',
+        'Start a listener beside each store: pagekeep listen, or a FeedInvalidator in the site.',
+      ),
+    ]
   }
   return rows.map(({ name, state, backlog, silent_s, behind_s }) => {
     const node = name ?? ''
