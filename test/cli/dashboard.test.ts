@@ -5,14 +5,15 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { createCache, route } from 'pagekeep'
 import { evictRoute, FeedSchema, watch } from 'pagekeep/invalidators/postgres'
 import { DiskStore, keepJournal } from 'pagekeep/stores/disk'
 import type { Browser } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { mayStartBrowser, startBrowser } from '../dashboard/browser.js'
+import { endAll } from '../support/end-all.js'
 import { type PostgresServer, query, startPostgres } from '../support/postgres.js'
+import { until } from '../support/until.js'
 import { runCli, startCli } from './run-cli.js'
 
 const token = 'a token for tests only'
@@ -45,12 +46,7 @@ beforeEach(async () => {
 })
 
 afterEach(async () => {
-  for (const child of started.splice(0)) {
-    if (child.exitCode !== null || child.signalCode !== null) continue
-    const ended = once(child, 'close')
-    child.kill('SIGKILL')
-    await ended
-  }
+  await endAll(started)
   await rm(cwd, { recursive: true, force: true })
 })
 
@@ -58,14 +54,6 @@ async function keep(...names: string[]): Promise<void> {
   const cache = createCache({ store: new DiskStore({ directory: join(cwd, 'pages') }) })
   for (const name of names) await cache.getOrRender(page.key({ name }), () => name)
   await cache.close()
-}
-
-async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 45_000
-  while (!(await isSo())) {
-    if (Date.now() > deadline) throw new Error(`It did not come to be: ${what}`)
-    await delay(25)
-  }
 }
 
 /** Starts it, and resolves with its first line once `sign` is in what it says. */

@@ -3,17 +3,17 @@
  * five tables, `init`, `install`, `listen`, the site that the page shows, an UPDATE, another page.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { endAll } from '../support/end-all.js'
 import { freePort } from '../support/free-port.js'
 import { unpackInto } from '../support/packed.js'
 import { type PostgresServer, query, startPostgres } from '../support/postgres.js'
+import { until } from '../support/until.js'
 import { cleanEnvironment } from './run-cli.js'
 
 const execute = promisify(execFile)
@@ -49,23 +49,10 @@ beforeAll(async () => {
 }, 300_000)
 
 afterAll(async () => {
-  for (const child of started) {
-    if (child.exitCode !== null || child.signalCode !== null) continue
-    const ended = once(child, 'close')
-    child.kill('SIGKILL')
-    await ended
-  }
+  await endAll(started)
   await postgres?.stop()
   await rm(work, { recursive: true, force: true })
 })
-
-async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 45_000
-  while (!(await isSo())) {
-    if (Date.now() > deadline) throw new Error(`It did not come to be: ${what}`)
-    await delay(25)
-  }
-}
 
 it('a newcomer has a kept page that goes when its row changes, by what the guide says', {
   timeout: 180_000,

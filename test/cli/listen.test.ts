@@ -4,13 +4,14 @@ import { existsSync } from 'node:fs'
 import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { createCache, route } from 'pagekeep'
 import { evictRoute, FeedSchema, watch } from 'pagekeep/invalidators/postgres'
 import { DiskStore } from 'pagekeep/stores/disk'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { endAll } from '../support/end-all.js'
 import { connect, type PostgresServer, query, startPostgres } from '../support/postgres.js'
+import { until } from '../support/until.js'
 import { cleanEnvironment, runCli, startCli } from './run-cli.js'
 
 let postgres: PostgresServer
@@ -36,12 +37,7 @@ beforeEach(async () => {
 })
 
 afterEach(async () => {
-  for (const child of started.splice(0)) {
-    if (child.exitCode !== null || child.signalCode !== null) continue
-    const ended = once(child, 'close')
-    child.kill('SIGKILL')
-    await ended
-  }
+  await endAll(started)
   await rm(cwd, { recursive: true, force: true })
 })
 
@@ -50,14 +46,6 @@ const writeConfig = (more: object = {}) =>
     join(cwd, 'pagekeep.config.json'),
     JSON.stringify({ connection: database, store: { directory: 'pages' }, ...more }),
   )
-
-async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 45_000
-  while (!(await isSo())) {
-    if (Date.now() > deadline) throw new Error(`It did not come to be: ${what}`)
-    await delay(25)
-  }
-}
 
 class Daemon {
   output = ''

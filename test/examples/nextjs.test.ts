@@ -8,12 +8,13 @@ import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { cleanEnvironment } from '../cli/run-cli.js'
+import { endAll } from '../support/end-all.js'
 import { freePort } from '../support/free-port.js'
 import { unpackInto } from '../support/packed.js'
 import { connect, type PostgresServer, query, startPostgres } from '../support/postgres.js'
+import { until } from '../support/until.js'
 
 const site = resolve(import.meta.dirname, '../../examples/nextjs')
 const next = 'node_modules/next/dist/bin/next'
@@ -46,13 +47,8 @@ function start(args: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
   return child
 }
 
-async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 60_000
-  while (!(await isSo())) {
-    if (Date.now() > deadline) throw new Error(`It did not come to be: ${what}\n${told.join('')}`)
-    await delay(25)
-  }
-}
+/** With what the programs said, where it does not come. */
+const comes = (what: string, isSo: () => boolean | Promise<boolean>) => until(what, isSo, () => told.join(''))
 
 async function ends(child: ChildProcess): Promise<void> {
   if (child.exitCode === null) await once(child, 'close')
@@ -80,9 +76,9 @@ describe.skipIf(!mayRun())('examples/nextjs', () => {
     await rm(join(site, '.next'), { recursive: true, force: true })
     await Promise.all([ends(start([pagekeep, 'install', '--yes'], listening)), ends(start([next, 'build'], serving))])
     start([pagekeep, 'listen'], listening)
-    await until('the listener is ready', () => told.join('').includes('ready'))
+    await comes('the listener is ready', () => told.join('').includes('ready'))
     start([next, 'start', '-p', port, '-H', '127.0.0.1'], serving)
-    await until('the site is up', () =>
+    await comes('the site is up', () =>
       fetch(`${origin}/nothing`).then(
         () => true,
         () => false,
@@ -91,12 +87,7 @@ describe.skipIf(!mayRun())('examples/nextjs', () => {
   }, 300_000)
 
   afterAll(async () => {
-    for (const child of started) {
-      if (child.exitCode !== null || child.signalCode !== null) continue
-      const ended = once(child, 'close')
-      child.kill('SIGKILL')
-      await ended
-    }
+    await endAll(started)
     await postgres?.stop()
     if (directory !== undefined) await rm(directory, { recursive: true, force: true })
   })
@@ -117,10 +108,10 @@ describe.skipIf(!mayRun())('examples/nextjs', () => {
     const first = await ask(1)
     expect(first).toMatchObject({ status: 200, from: 'MISS', price: '4' })
     const other = await ask(2)
-    await until('both are kept', async () => (await ask(1)).from === 'HIT' && (await ask(2)).from === 'HIT')
+    await comes('both are kept', async () => (await ask(1)).from === 'HIT' && (await ask(2)).from === 'HIT')
     expect(await ask(1)).toEqual({ ...first, from: 'HIT' })
     await raise(1)
-    await until('the page changes', async () => (await ask(1)).price === '5')
+    await comes('the page changes', async () => (await ask(1)).price === '5')
     const fresh = await ask(1)
     expect(await ask(1)).toEqual({ ...fresh, from: 'HIT' })
     expect(await ask(2)).toEqual({ ...other, from: 'HIT' })
@@ -128,12 +119,12 @@ describe.skipIf(!mayRun())('examples/nextjs', () => {
 
   it('does not keep a page whose row changes while it is rendered', async () => {
     await raise(2)
-    await until('it is evicted', () => evictions('product:2') > 1)
+    await comes('it is evicted', () => evictions('product:2') > 1)
     const holder = await connect(database)
     await holder.query('SELECT pg_advisory_lock(7)')
     const before = evictions('product:2')
     const visitor = ask(2)
-    await until('the render has read, and waits', async () => {
+    await comes('the render has read, and waits', async () => {
       const rows = await query(
         database,
         "SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 7 AND NOT granted",
@@ -141,7 +132,7 @@ describe.skipIf(!mayRun())('examples/nextjs', () => {
       return rows.length > 0
     })
     await raise(2)
-    await until('the change is evicted', () => evictions('product:2') > before)
+    await comes('the change is evicted', () => evictions('product:2') > before)
     await holder.query('SELECT pg_advisory_unlock(7)')
     await holder.end()
     expect((await visitor).price, 'who asked before is told what was').toBe('7')
