@@ -15,7 +15,8 @@ export function pairsOf(raw: readonly string[]): Field[] {
 
 /** Fields for `writeHead`, lines of one name together. */
 export function grouped(fields: Fields): Record<string, string | string[]> {
-  const values: Record<string, string | string[]> = {}
+  // Without a prototype, for `__proto__` is a name of a field as well.
+  const values: Record<string, string | string[]> = Object.create(null)
   const spelling = new Map<string, string>()
   for (const [name, value] of fields) {
     const lower = name.toLowerCase()
