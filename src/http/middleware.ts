@@ -73,8 +73,7 @@ export async function answer(
   }
   let reply: Reply
   try {
-    const answered = pages.respondNow(page, origin, attended)
-    reply = answered instanceof Promise ? await answered : answered
+    reply = await pages.respondNow(page, origin, attended)
   } catch (thrown) {
     capture?.release()
     if (!(thrown instanceof Unanswered) || capture !== undefined) throw thrown

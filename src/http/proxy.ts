@@ -98,8 +98,7 @@ export function createProxy(options: ProxyOptions): Proxy {
 
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const page = readNodeRequest(request)
-    const answered = pages.respondNow(page, (call) => fetchPage(request, response, call))
-    const reply = answered instanceof Promise ? await answered : answered
+    const reply = await pages.respondNow(page, (call) => fetchPage(request, response, call))
     if (reply.kind === 'passed') return
     if (reply.kind === 'page') return sendNodeReply(response, reply)
     const outgoing = ask(page.method, page.url, forwarded(request))
