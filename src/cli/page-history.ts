@@ -77,8 +77,12 @@ async function changesOf(
   try {
     const rows = await whereDatabase(context, (statements) => readFeed(statements, settings.schema, maxRows, tags))
     const unknown = rows === undefined && !hasJournal ? 'no database is named' : undefined
-    const found = (rows ?? []).filter(({ selector }) => selector.startsWith('tag:') || matches(selector, key))
-    return { changes: found.slice(0, shown), unknown }
+    const changes: FeedRow[] = []
+    for (const row of rows ?? []) {
+      if (changes.length === shown) break
+      if (row.selector.startsWith('tag:') || matches(row.selector, key)) changes.push(row)
+    }
+    return { changes, unknown }
   } catch (thrown) {
     if (!isPagekeepError(thrown)) throw thrown
     return { changes: [], unknown: reasonOf(thrown) }
