@@ -13,8 +13,6 @@ export const exitCodes = {
   interrupted: 130,
 } as const
 
-export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
-
 export const exitCodesHelp = `Exit codes:
   0  done, and nothing is wrong
   1  done and found something (doctor, verify), or a part of it failed

@@ -46,8 +46,6 @@ export interface StateParts {
   readonly hasDoctor: boolean
 }
 
-export type DashboardState = Awaited<ReturnType<typeof readState>>
-
 export async function readState(parts: StateParts) {
   const { observer, recorder, invalidator, silentAfterMs, outside } = parts
   await observer.collect()

@@ -1,8 +1,6 @@
 /** The dashboard on node:http: a request becomes one of the web, its answer is written with respect to slow readers. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
-export type NodeHandler = (request: IncomingMessage, response: ServerResponse, next?: () => void) => Promise<boolean>
-
 /** What Express and the like add. */
 type Mounted = IncomingMessage & { readonly originalUrl?: string; readonly body?: unknown }
 

@@ -57,13 +57,6 @@ export class Memory {
   }
 }
 
-/** The bits of a set. */
-export function bitsOf(set: number): number[] {
-  const bits: number[] = []
-  for (let bit = 0; set >> bit > 0; bit++) if ((set >> bit) & 1) bits.push(bit)
-  return bits
-}
-
 export function countBits(set: number): number {
   let count = 0
   for (let rest = set; rest !== 0; rest &= rest - 1) count++
