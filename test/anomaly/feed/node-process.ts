@@ -1,6 +1,6 @@
 /**
  * A node: a store, a reader of the feed, and a site that asks for random pages without pause. As a process of
- * its own: `node-process.ts <plan>`. Told `settle`, it answers when what is committed is evicted here.
+ * its own: `node-process.ts <plan>`. Told `settle`, it answers when what is committed is evicted here and a page is kept.
  */
 import { createCache, type EvictionTarget } from 'pagekeep'
 import { FeedInvalidator, type FeedInvalidatorOptions } from 'pagekeep/invalidators/postgres'
@@ -90,15 +90,23 @@ async function serve(): Promise<void> {
 
 const serving = [serve(), serve(), serve()]
 
+/** Resolves when a page is kept or found. A store that was emptied a moment ago shows nothing to an audit. */
+const untilFilled = () =>
+  new Promise<void>((resolve) => {
+    cache.on('kept', () => resolve())
+    cache.on('hit', () => resolve())
+  })
+
 process.on('message', async (wish) => {
   if (wish !== 'settle') return
-  isServing = false
-  await Promise.all(serving)
   const client = new pg.Client({ connectionString: connection })
   client.on('error', () => undefined)
   try {
     await client.connect()
     await invalidator.settled(client, { timeoutMs: 60_000 })
+    await untilFilled()
+    isServing = false
+    await Promise.all(serving)
     tell({ says: 'settled' })
   } catch (thrown) {
     tell({ says: 'failed', reason: String(thrown) })
