@@ -33,13 +33,19 @@ export interface EvictorParts {
   readonly prepareAgain: () => void
 }
 
+/** One eviction under way. */
+interface Work {
+  readonly tally: Tally
+  readonly slices: Slices
+  /**
+   * Whether pages have records at all: looked for once, after a page was removed. A record that is made later is of
+   * a page that was not to be evicted.
+   */
+  hasRecords?: boolean
+}
+
 export class Evictor {
   readonly #parts: EvictorParts
-  /**
-   * Whether pages have records at all: each eviction looks once, after it has removed a page. A record that is made
-   * later is of a page that was not to be evicted.
-   */
-  #hasRecords: boolean | undefined
 
   constructor(parts: EvictorParts) {
     this.#parts = parts
@@ -48,14 +54,15 @@ export class Evictor {
   async evict(selectors: readonly Selector[]): Promise<Eviction> {
     const tally = new Tally()
     const slices = new Slices()
-    await this.#evict(selectors, tally, slices)
+    await this.#evict(selectors, { tally, slices })
     // After the pages are removed: parts.ts says why.
     const implied = partTagsTouchedBy(selectors)
-    if (implied.length > 0 && hasParts(this.#parts.disk)) await this.#evict(implied, tally, slices)
+    if (implied.length > 0 && hasParts(this.#parts.disk)) await this.#evict(implied, { tally, slices })
     return tally
   }
 
-  async #evict(selectors: readonly Selector[], tally: Tally, slices: Slices): Promise<void> {
+  async #evict(selectors: readonly Selector[], work: Work): Promise<void> {
+    const { tally, slices } = work
     const isLogged = this.#logTags(selectors)
     // Before the registrations are read: a fill that escapes this has registered its tags, and is found below.
     if (!isLogged) this.#doom({ keys: new Map(), patterns: [], all: selectors[0] }, selectors, tally)
@@ -77,16 +84,15 @@ export class Evictor {
     this.#checkTags(selectors, areTagsLost, tally)
     const patterns = selectors.filter((selector) => selector.kind === 'pattern')
     this.#doom({ keys, patterns, all: undefined }, selectors, tally)
-    this.#hasRecords = undefined
     for (const [key, selector] of keys) {
-      this.#removePage(selector, key, tally)
+      this.#removePage(selector, key, work)
       if (slices.isFull()) await slices.pause()
     }
     for (const group of byDirectory(patterns)) {
       const [first] = group
       try {
-        if (first.isSubtree) await this.#removeSubtree(first, tally, slices)
-        else await this.#removeMatching(group, first.directory, tally, slices)
+        if (first.isSubtree) await this.#removeSubtree(first, work)
+        else await this.#removeMatching(group, first.directory, work)
       } catch (thrown) {
         for (const pattern of group) tally.fail(pattern, pattern.text, thrown)
       }
@@ -127,7 +133,7 @@ export class Evictor {
   }
 
   /** Removes whatever lies at the page's place, then its record. */
-  #removePage(selector: Selector, key: string, tally: Tally): void {
+  #removePage(selector: Selector, key: string, work: Work): void {
     const { disk, asides } = this.#parts
     const path = disk.layout.page(key)
     try {
@@ -136,26 +142,27 @@ export class Evictor {
       if (stats !== undefined) {
         const isSetAside = mayBeSetAside(stats) && !isEverything(selector) && asides.take(key, path)
         if (!isSetAside) disk.files.unlink(path)
-        if (stats.isFile()) tally.remove(key)
+        if (stats.isFile()) work.tally.remove(key)
       }
-      this.#hasRecords ??= hasRecords(disk)
-      if (this.#hasRecords) removeRecord(disk, key)
+      work.hasRecords ??= hasRecords(disk)
+      if (work.hasRecords) removeRecord(disk, key)
     } catch (thrown) {
-      if (!isAbsence(thrown)) tally.fail(selector, key, thrown)
+      if (!isAbsence(thrown)) work.tally.fail(selector, key, thrown)
     }
   }
 
-  async #removeSubtree(selector: PatternSelector, tally: Tally, slices: Slices): Promise<void> {
+  async #removeSubtree(selector: PatternSelector, work: Work): Promise<void> {
     const { trash } = this.#parts
+    const { tally, slices } = work
     if (selector.directory !== '') {
-      const areRecordsTaken = await this.#removeDirectory(selector, selector.directory, tally, slices)
+      const areRecordsTaken = await this.#removeDirectory(selector, selector.directory, work)
       if (!areRecordsTaken) trash.discard(this.#takeRecords(selector))
       return
     }
     for (const { path, kind } of this.#entriesOfRoot(selector, tally)) {
       if (slices.isFull()) await slices.pause()
-      if (kind === 'directory') await this.#removeDirectory(selector, path, tally, slices)
-      else this.#removePage(selector, path, tally)
+      if (kind === 'directory') await this.#removeDirectory(selector, path, work)
+      else this.#removePage(selector, path, work)
     }
     trash.discard(this.#takeRecords(selector))
     try {
@@ -187,11 +194,11 @@ export class Evictor {
    * Renames the directory away, and puts back what is not a page. Says whether the directory's records went with
    * it, as they do when the selector is of no more than this directory.
    */
-  async #removeDirectory(selector: PatternSelector, directory: string, tally: Tally, slices: Slices): Promise<boolean> {
+  async #removeDirectory(selector: PatternSelector, directory: string, work: Work): Promise<boolean> {
     const { disk, trash } = this.#parts
     const path = disk.layout.page(directory)
     const stats = disk.files.lstat(path)
-    if (stats?.isSymbolicLink()) this.#removePage(selector, directory, tally)
+    if (stats?.isSymbolicLink()) this.#removePage(selector, directory, work)
     if (!stats?.isDirectory()) return false
     let taken: Discarded
     try {
@@ -199,7 +206,7 @@ export class Evictor {
     } catch (thrown) {
       if (errnoOf(thrown) === 'ENOENT' && disk.files.lstat(path) === undefined) return false
       // A mount point cannot be renamed (EBUSY), nor a directory onto another mount (EXDEV).
-      await this.#removeMatching([selector], directory, tally, slices)
+      await this.#removeMatching([selector], directory, work)
       return false
     }
     const isAll = selector.directory === directory
@@ -208,7 +215,7 @@ export class Evictor {
     try {
       await trash.clear(taken, directory, (page) => {
         setAside(page)
-        tally.remove(page.key)
+        work.tally.remove(page.key)
       })
     } finally {
       trash.discard(records)
@@ -224,8 +231,9 @@ export class Evictor {
   }
 
   /** Walks and removes in place. A symbolic link on the way is removed, not followed: it may lead anywhere. */
-  async #removeMatching(patterns: Group, directory: string, tally: Tally, slices: Slices): Promise<void> {
+  async #removeMatching(patterns: Group, directory: string, work: Work): Promise<void> {
     const { files, layout } = this.#parts.disk
+    const { tally, slices } = work
     // Most changes are of what nobody has asked for, and an exception costs ten times as much as this look.
     if (files.lstat(layout.page(directory)) === undefined) return
     const reaching = (below: string) => patterns.filter((pattern) => pattern.mayReachInto(below))
@@ -242,7 +250,7 @@ export class Evictor {
       if (isHidden || kind === 'directory') continue
       const match =
         patterns.find((pattern) => pattern.matches(path)) ?? (kind === 'link' ? reaching(path)[0] : undefined)
-      if (match !== undefined) this.#removePage(match, path, tally)
+      if (match !== undefined) this.#removePage(match, path, work)
     }
   }
 }
