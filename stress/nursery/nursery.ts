@@ -9,6 +9,7 @@
 import { closeSync, mkdirSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
 import { connect } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
 import { Board } from '../board.js'
 import { Site } from '../site.js'
 import { type Channel, type Order, type Report, runWorker, type WorkerPlan } from '../worker.js'
@@ -40,8 +41,8 @@ interface Birth {
   readonly plan: WorkerPlan
 }
 
-const practiceOps = 30_000
-const practiceMs = 4000
+const practiceOps = 120_000
+const practiceMs = 8000
 const plan = JSON.parse(process.argv[2] ?? '{}') as NurseryPlan
 const addon = load(plan.addon)
 
@@ -152,6 +153,8 @@ async function main(): Promise<void> {
   await practise(plan)
   // Within the loop's turn of immediates nothing else of it is under way.
   await setImmediate()
+  // What is compiled is inherited. A child that lives for a tenth of a second has nothing of compiling more.
+  setFlagsFromString('--no-opt')
   report('warm')
   live(raise())
 }
