@@ -177,7 +177,10 @@ export class Crew {
       evictors: [everyRow],
       pace: { seats: 1, meanOps: opsBetweenEvictions },
     }
-    return { addon, socket: at('socket'), practice, practiceDirectory: at('practice') }
+    // A long run is worth a longer practice.
+    const isLong = this.#plan.options.seconds >= 60
+    const enough = isLong ? { practiceOps: 120_000, practiceMs: 8000 } : { practiceOps: 30_000, practiceMs: 4000 }
+    return { addon, socket: at('socket'), practice, practiceDirectory: at('practice'), ...enough }
   }
 
   /** One process has nothing to do with pages but to evict them, where there are enough of them. */

@@ -23,6 +23,9 @@ export interface NurseryPlan {
   /** What the nursery does to become warm, in places of its own. */
   readonly practice: WorkerPlan
   readonly practiceDirectory: string
+  /** It has practised enough after so many operations, or so long. */
+  readonly practiceOps: number
+  readonly practiceMs: number
 }
 
 export type NurseryOrder =
@@ -41,13 +44,11 @@ interface Birth {
   readonly plan: WorkerPlan
 }
 
-const practiceOps = 120_000
-const practiceMs = 8000
 const plan = JSON.parse(process.argv[2] ?? '{}') as NurseryPlan
 const addon = load(plan.addon)
 
 /** Works as a worker does, until its code is compiled. */
-async function practise({ practice, practiceDirectory }: NurseryPlan): Promise<void> {
+async function practise({ practice, practiceDirectory, practiceOps, practiceMs }: NurseryPlan): Promise<void> {
   mkdirSync(practiceDirectory)
   const board = Board.create(practice.board, new Site(practice.pages).rows, 1)
   await new Promise<void>((ended) => {
