@@ -168,5 +168,6 @@ async function replayed(connection: Connection): Promise<string> {
 function noFeed(thrown: unknown, schema: SchemaName): unknown {
   const error = statementFailure(thrown, `reading the feed in the schema ${schema.sql}`)
   if (error.code !== 'database-lacks' || /permission denied/.test(error.message)) return error
-  return lacks(`${error.message} Install it with new FeedSchema({ rules, schema }).install(connection).`, error.cause)
+  const how = 'Bring it there by `pagekeep install`, or new FeedSchema({ rules, schema }).install(connection).'
+  return lacks(`${error.message} ${how}`, error.cause)
 }

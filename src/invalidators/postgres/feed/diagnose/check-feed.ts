@@ -5,14 +5,25 @@ import type { SchemaName } from '../schema/quoting.js'
 import type { TableTriggers } from '../schema/triggers.js'
 import { type Finding, fail, ok, warn } from './finding.js'
 
-const install = 'Run install() with your rules, or what sql() prints.'
+/** The three ways of bringing a database to what the rules say. */
+export const installAdvice =
+  'Run `pagekeep install`, or what `pagekeep sql` prints; in a program, FeedSchema.install() with these rules.'
 
-/** Whether the schema is there and of this version; when it is not, nothing else can be asked. */
-export async function checkSchema(statements: Statements, schema: SchemaName): Promise<Finding> {
+export async function isInstalled(statements: Statements, schema: SchemaName): Promise<boolean> {
+  const named = [schema.of('migration')]
+  const [there] = await statements.query('SELECT to_regclass($1)::text AS found', named, 'looking for the schema')
+  return there?.found != null
+}
+
+/** That is all there is to say then: triggers lie in the schema too. */
+export function notInstalled(schema: SchemaName): Finding {
+  const message = `The feed is not installed in the schema ${schema.sql}: no change is heard of.`
+  return fail('schema', schema.name, message, installAdvice)
+}
+
+/** Whether the schema, which is there, is of this version; of an older one nothing else can be asked. */
+export async function checkVersion(statements: Statements, schema: SchemaName): Promise<Finding> {
   const table = schema.of('migration')
-  const [there] = await statements.query('SELECT to_regclass($1)::text AS found', [table], 'looking for the schema')
-  if (there?.found == null)
-    return fail('schema', schema.name, `The feed is not installed in the schema ${schema.sql}.`, install)
   const [row] = await statements.query(
     `SELECT coalesce(max(version), 0)::text AS version FROM ${table}`,
     [],
@@ -24,7 +35,7 @@ export async function checkSchema(statements: Statements, schema: SchemaName): P
       'schema',
       schema.name,
       `The schema is of version ${version}, this package of ${schemaVersion}.`,
-      install,
+      installAdvice,
     )
   }
   if (version > schemaVersion) {

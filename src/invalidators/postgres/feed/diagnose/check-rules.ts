@@ -6,11 +6,20 @@ import { didYouMean, nearestName } from '../../nearest-name.js'
 import type { Statements, TextRow } from '../schema/borrowed-client.js'
 import type { SchemaName } from '../schema/quoting.js'
 import { sha256, type TableTriggers, type Trigger } from '../schema/triggers.js'
+import { installAdvice } from './check-feed.js'
 import { type Finding, fail, ok, warn } from './finding.js'
 
-const install = 'Run install() with these rules, or what sql() prints.'
+/** The tables and columns alone, where no trigger is to be expected. One after another, since they share a connection. */
+export async function checkTables(statements: Statements, tables: readonly TableTriggers[]): Promise<Finding[]> {
+  const findings: Finding[] = []
+  for (const table of tables) {
+    const parts = await statements.query(partsSql, [table.table.sql], 'reading tables')
+    findings.push(...(await checkTable(statements, table, parts)))
+  }
+  return findings
+}
 
-/** One after another, since they share a connection. */
+/** Tables, columns and triggers. */
 export async function checkRules(
   statements: Statements,
   schema: SchemaName,
@@ -38,7 +47,7 @@ export async function checkRules(
         'trigger-left',
         `${name} on ${table}`,
         `The trigger "${name}" on ${table} belongs to no rule that was named here.`,
-        `${install} Until then it goes on evicting, and fails writers if a column that it reads is gone.`,
+        `${installAdvice} Until then it goes on evicting, and fails writers if a column that it reads is gone.`,
       ),
     ),
   ]
@@ -104,7 +113,12 @@ function checkTrigger(part: TextRow, trigger: Trigger, triggers: readonly TextRo
   if (found === undefined) {
     const what =
       part.is_part === 'true' ? 'It is a partition or heir that came later' : 'It was never installed, or dropped'
-    return fail('trigger', subject, `The trigger for ${subject} is missing: what it does is missed. ${what}.`, install)
+    return fail(
+      'trigger',
+      subject,
+      `The trigger for ${subject} is missing: what it does is missed. ${what}.`,
+      installAdvice,
+    )
   }
   if (found.enabled !== 'O' && found.enabled !== 'A') {
     const state = found.enabled === 'R' ? 'fires for replication only' : 'is disabled'
@@ -116,10 +130,15 @@ function checkTrigger(part: TextRow, trigger: Trigger, triggers: readonly TextRo
     )
   }
   if (found.comment !== trigger.comment) {
-    return fail('trigger', subject, `The trigger for ${subject} was generated from other rules than these.`, install)
+    return fail(
+      'trigger',
+      subject,
+      `The trigger for ${subject} was generated from other rules than these.`,
+      installAdvice,
+    )
   }
   if (found.body !== sha256(trigger.body)) {
-    return fail('trigger', subject, `The function of the trigger for ${subject} was changed by hand.`, install)
+    return fail('trigger', subject, `The function of the trigger for ${subject} was changed by hand.`, installAdvice)
   }
   return ok('trigger', subject, 'It is there, enabled, and generated from these rules.')
 }

@@ -3,12 +3,12 @@
  * and if not, what to do. Changes nothing.
  */
 import { defaultRetentionMs } from '../janitor.js'
-import { type SchemaConnection, withStatements } from '../schema/borrowed-client.js'
-import { readSchemaName } from '../schema/quoting.js'
-import { tableTriggers } from '../schema/triggers.js'
+import { type SchemaConnection, type Statements, withStatements } from '../schema/borrowed-client.js'
+import { readSchemaName, type SchemaName } from '../schema/quoting.js'
+import { type TableTriggers, tableTriggers } from '../schema/triggers.js'
 import type { FeedRule } from '../watch.js'
-import { checkFeed, checkSchema } from './check-feed.js'
-import { checkRoutes, checkRules } from './check-rules.js'
+import { checkFeed, checkVersion, isInstalled, notInstalled } from './check-feed.js'
+import { checkRoutes, checkRules, checkTables } from './check-rules.js'
 import type { Finding } from './finding.js'
 
 export interface DiagnoseOptions {
@@ -36,15 +36,24 @@ export async function diagnose(connection: SchemaConnection, options: DiagnoseOp
   const schema = readSchemaName(options.schema ?? 'pagekeep')
   const tables = tableTriggers(schema, rules)
   return withStatements(connection, async (statements) => {
-    const installed = await checkSchema(statements, schema)
-    const findings = [
-      installed,
-      ...(await checkRules(statements, schema, tables)),
-      ...(routes === undefined ? [] : checkRoutes(tables, routes)),
-      ...(installed.level === 'fail' ? [] : await checkFeed(statements, schema, tables, retentionMs)),
-    ]
+    const found = (await isInstalled(statements, schema))
+      ? await checkInstalled(statements, schema, tables, retentionMs)
+      : [notInstalled(schema), ...(await checkTables(statements, tables))]
+    const findings = [...found, ...(routes === undefined ? [] : checkRoutes(tables, routes))]
     return findings.sort((a, b) => rank[a.level] - rank[b.level])
   })
+}
+
+async function checkInstalled(
+  statements: Statements,
+  schema: SchemaName,
+  tables: readonly TableTriggers[],
+  retentionMs: number,
+): Promise<Finding[]> {
+  const version = await checkVersion(statements, schema)
+  const rules = await checkRules(statements, schema, tables)
+  const feed = version.level === 'fail' ? [] : await checkFeed(statements, schema, tables, retentionMs)
+  return [version, ...rules, ...feed]
 }
 
 const rank = { fail: 0, warn: 1, ok: 2 }
