@@ -65,9 +65,24 @@ function concerns({ options, locals }: EvictContext, m: Memory): boolean {
 
 function logTag({ world, locals, options, logs }: EvictContext): Step[] {
   const steps: Step[] = [
-    { name: 'open eviction log', at: 'log', run: (m) => m.set(locals.log, world.openLog(m)) },
+    {
+      name: 'open eviction log',
+      at: 'log',
+      run: (m) => {
+        m.set(locals.log, m.get(world.log))
+        return m.get(world.log) === 0 ? undefined : 'append'
+      },
+    },
+    {
+      name: 'link eviction log',
+      run: (m) => {
+        world.linkLog(m)
+        return 'log'
+      },
+    },
     {
       name: 'write eviction log',
+      at: 'append',
       run: (m) => {
         const tag = tagOf(options, locals, m)
         for (const { noted, missed } of logs) if (m.get(noted) === m.get(locals.log)) m.add(missed, tag)

@@ -63,7 +63,8 @@ export function evictProcess(world: World, index: number, options: EvictOptions,
     },
   }
   const [first, ...others] = options.order.map((part) => evictParts[part](context))
-  const begin = first?.map((step, at) => (at === 0 ? { ...step, at: 'evict' } : step)) ?? []
+  const begin =
+    first?.map((step, index) => (index === 0 ? { ...step, at: ['evict', step.at ?? []].flat() } : step)) ?? []
   return new Process(plan, {
     name,
     parts: [[commit], begin, ...others, [acknowledge]],

@@ -132,20 +132,48 @@ function takeLease({ world, locals, options, fill }: FillContext): Step[] {
 function noteLog({ world, locals, options }: FillContext): Step[] {
   // Without tags nothing comes of it.
   if (options.tagOf === undefined) return [{ name: 'stat eviction log', isSettled: () => true, run: () => undefined }]
+  const isToOpen = (m: Memory) => m.get(world.log) === 0 || m.get(world.log) === m.get(world.unnamedLog)
   return [
     {
       name: 'stat eviction log',
       // A process that holds this log open already knows its length now; another opens it.
-      choices: (m) => (m.get(world.log) === 0 || options.hasLogOpen ? 1 : 2),
+      choices: (m) => (isToOpen(m) || options.hasLogOpen ? 1 : 2),
       run: (m, choice) => {
-        if (m.get(world.log) === 0 || choice === 1) return undefined
+        if (isToOpen(m) || choice === 1) return undefined
         m.set(locals.log, m.get(world.log))
         m.set(locals.missed, 0)
         return nextPart
       },
     },
-    { name: 'open eviction log', run: (m) => m.set(locals.log, world.openLog(m)) },
-    { name: 'fstat eviction log', run: (m) => m.set(locals.missed, 0) },
+    {
+      name: 'open eviction log',
+      at: 'open log',
+      run: (m) => {
+        m.set(locals.log, m.get(world.log))
+        return m.get(world.log) === 0 ? undefined : 'measure'
+      },
+    },
+    {
+      name: 'link eviction log',
+      run: (m) => {
+        world.linkLog(m)
+        return 'open log'
+      },
+    },
+    { name: 'fstat eviction log', at: 'measure', run: (m) => m.set(locals.missed, 0) },
+    {
+      name: 'read eviction log',
+      isSettled: (m) => m.get(locals.log) !== m.get(world.unnamedLog),
+      run: (m) => (m.get(locals.log) === m.get(world.unnamedLog) ? undefined : nextPart),
+    },
+    {
+      name: 'rename eviction log away',
+      run: (m) => {
+        m.set(world.log, 0)
+        m.set(locals.log, 0)
+        return 'open log'
+      },
+    },
   ]
 }
 

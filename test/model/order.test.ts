@@ -2,7 +2,7 @@
  * The model speaks of the code only while both do the same: here the real store does its system calls through a
  * recording seam, and the steps must be those that the model's processes take when they are alone.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseSelector } from 'pagekeep'
@@ -43,12 +43,26 @@ interface Scene {
   readonly hasTags?: boolean
   readonly hasRecord?: boolean
   readonly isDirectoryMissing?: boolean
+  /** What becomes of the eviction log before the first act. */
+  readonly log?: 'missing' | 'unnamed'
 }
 
 const scenes: Readonly<Record<string, Scene>> = {
   'a fill': { selector: 'key', acts: ['begin', 'publish'] },
   'a fill, the first in its directory': { selector: 'subtree', acts: ['begin', 'publish'], isDirectoryMissing: true },
   'a fill with tags': { selector: 'tag', acts: ['begin', 'publish'], hasTags: true },
+  'a fill with tags, and no eviction log': {
+    selector: 'tag',
+    acts: ['begin', 'publish'],
+    hasTags: true,
+    log: 'missing',
+  },
+  'a fill with tags, and an eviction log without a name': {
+    selector: 'tag',
+    acts: ['begin', 'publish'],
+    hasTags: true,
+    log: 'unnamed',
+  },
   'a fill with a record': { selector: 'key', acts: ['begin', 'publish'], hasRecord: true },
   'an eviction of a key': { selector: 'key', acts: ['begin', 'publish', 'evict'] },
   'an eviction of a key with a record': { selector: 'key', acts: ['begin', 'publish', 'evict'], hasRecord: true },
@@ -63,6 +77,7 @@ const scenes: Readonly<Record<string, Scene>> = {
   'an eviction of a pattern': { selector: 'pattern', acts: ['begin', 'publish', 'evict'] },
   'an eviction of a pattern during the render': { selector: 'pattern', acts: ['begin', 'evict', 'publish'] },
   'an eviction of a tag': { selector: 'tag', acts: ['begin', 'publish', 'evict'], hasTags: true },
+  'an eviction of a tag, and no eviction log': { selector: 'tag', acts: ['evict'], hasTags: true, log: 'missing' },
   'an eviction of a tag during the render': { selector: 'tag', acts: ['begin', 'evict', 'publish'], hasTags: true },
   'an eviction of a tag during a second render': {
     selector: 'tag',
@@ -153,6 +168,9 @@ async function played(scene: Scene, change: (files: Files) => Files = (files) =>
   // its own, or it would be evicted as well, and what is looked at once would be looked at for it.
   const other = store.begin(scene.isDirectoryMissing ? 'other.html' : 'ports/other.txt') as Fill
   await other.publish({ ...page, tags: scene.hasTags ? [otherTag] : [] })
+  const log = join(directory, '.pagekeep/evictlog')
+  if (scene.log !== undefined) rmSync(log)
+  if (scene.log === 'unnamed') writeFileSync(log, '\nof an older version\n')
   const steps: StepName[][] = []
   let fill: Fill | undefined
   for (const act of scene.acts) {
@@ -170,12 +188,13 @@ const alone = { renderers: 1, fills: 2, commits: 1, kills: 0, suspicions: 0 } as
 
 /** The steps of the model. */
 function modelled(scene: Scene, change: Partial<DiskModelOptions> = {}): StepName[][] {
-  const { selector, hasRecord, hasTags, isDirectoryMissing } = scene
+  const { selector, hasRecord, hasTags, isDirectoryMissing, log } = scene
   const tagOf = hasTags ? { tagOf: () => 0 } : {}
   const { plan, processes, world } = diskModel({
     ...alone,
     selector,
     hasRecords: true,
+    ...(log && { log }),
     ...change,
     fill: {
       order: hasRecord ? recordedFill : taggedFill.filter((part) => hasTags || !part.match('tags|check')),

@@ -8,8 +8,8 @@ import type { StepName } from './step-names.js'
 export interface Step {
   /** What it does; the calls of the real store are given the same names. */
   readonly name: StepName
-  /** A label that other steps jump to. */
-  readonly at?: string
+  /** A label that other steps jump to; of the first step of a process, labels. */
+  readonly at?: string | readonly string[]
   /** The call that this is the first half of: the kernel may be interrupted there, the program never sees it. */
   readonly halfOf?: StepName
   /** How many outcomes the step has that are not in the process's hands (default 1). */
@@ -58,9 +58,10 @@ export class Process {
     this.#killed = killed
     this.pc = plan.cell(`${name} at`)
     for (const [index, { at }] of this.steps.entries()) {
-      if (at === undefined) continue
-      if (this.#labels.has(at)) throw new Error(`Two steps of ${name} have the label "${at}"`)
-      this.#labels.set(at, index)
+      for (const label of at === undefined ? [] : [at].flat()) {
+        if (this.#labels.has(label)) throw new Error(`Two steps of ${name} have the label "${label}"`)
+        this.#labels.set(label, index)
+      }
     }
     this.#labels.set('end', ended)
   }

@@ -82,7 +82,7 @@ export function recording(files: Files, root: string, key: string): Recording {
       files.rename(from, to)
     },
     link(existing, name) {
-      if (kindOf(name) === 'lock') note('link lock to token')
+      note(linkNames[kindOf(name)])
       files.link(existing, name)
     },
     unlink(path) {
@@ -128,6 +128,7 @@ const openNames: Names = {
 }
 const writeNames: Names = { token: 'write token', 'eviction log': 'write eviction log', bucket: 'write bucket' }
 const readNames: Names = { 'eviction log': 'read eviction log', bucket: 'read bucket' }
+const linkNames: Names = { lock: 'link lock to token', 'eviction log': 'link eviction log' }
 const statNames: Names = {
   token: 'stat token',
   lock: 'stat lock',

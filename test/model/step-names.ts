@@ -26,6 +26,7 @@ export const stepNames = [
   // Tags.
   'stat eviction log',
   'open eviction log',
+  'link eviction log',
   'fstat eviction log',
   'read eviction log',
   'write eviction log',

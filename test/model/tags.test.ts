@@ -12,18 +12,26 @@ const knowsLog = { lock: 'never', hasLogOpen: true } as const
 const bounds = { renderers: 2, fills: 1, commits: 2, kills: 1, suspicions: 0, selector, fill: noLock } as const
 const locks = ['renderer: link lock to token', 'renderer: stat lock', 'renderer: unlink lock', 'renderer: unlink token']
 const never = [...locks, 'evictor: unlink lock', 'renderer: make page directory']
-const noParts = [...never, 'evictor: read part']
-const sameLog = [...never, 'renderer: open eviction log', 'renderer: fstat eviction log']
+const named = 'renderer: rename eviction log away'
+const linking = ['renderer: link eviction log', 'evictor: link eviction log']
+const anyLog = [...never, 'evictor: read part']
+const newLog = [...anyLog, named]
+const noParts = [...newLog, ...linking]
+const sameLog = [...never, named, ...linking, 'renderer: open eviction log', 'renderer: fstat eviction log']
 
 describe('a tag', () => {
   holds('two renderers', bounds, noParts)
-  holds('the eviction log is renamed away', { ...bounds, commits: 1, evict: { mayRotate: true } }, noParts)
+  const rotating = { ...bounds, evict: { mayRotate: true } }
+  holds('the eviction log is renamed away', { ...rotating, commits: 1 }, newLog)
+  holds('the eviction log is not there yet', { ...bounds, commits: 1, log: 'missing' }, newLog)
+  holds('the eviction log has no name yet', { ...bounds, commits: 1, log: 'unnamed' }, anyLog)
   const rewriting = { ...bounds, renderers: 1, commits: 1, compactors: 1, fill: knowsLog }
   holds('its log is rewritten', rewriting, sameLog)
   holds('its log is rewritten twice', { ...rewriting, compact: { runs: 2 } }, sameLog)
   if (isFull) {
     holds('two renderers, a wrong suspicion', { ...bounds, suspicions: 1 }, [...noParts, 'sweeper: unlink lock'])
-    holds('two renderers, the eviction log is renamed away', { ...bounds, evict: { mayRotate: true } }, noParts)
+    holds('two renderers, the eviction log is renamed away', rotating, newLog)
+    holds('two renderers, the eviction log has no name yet', { ...bounds, log: 'unnamed' }, anyLog)
     holds("two processes rewrite its log, and each other's", { ...rewriting, compactors: 2 }, sameLog)
     holds('two renderers, its log is rewritten', { ...rewriting, renderers: 2 }, sameLog)
     // Of one tag: an eviction of another need not have come to an end.

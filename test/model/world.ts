@@ -18,6 +18,8 @@ export interface WorldOptions {
   readonly kills: number
   /** How often a process removes the token of another that it believes dead, be it right or wrong. */
   readonly suspicions: number
+  /** What there is of the eviction log in the beginning (default: a log). Only one that is made by hand has no name. */
+  readonly log?: 'missing' | 'unnamed'
 }
 
 /** How many of each there can be at a time, those included that have no name but are held open. */
@@ -49,8 +51,9 @@ export class World {
   readonly record = this.plan.cell('record')
   readonly recordNumber = this.plan.cell('record number')
   readonly numbers: readonly Cell[]
-  /** The eviction log. */
+  /** The eviction log, and the one that has no name, if there is one. */
   readonly log: Cell
+  readonly unnamedLog: Cell
   /** The tag log at its path, the set of tags registered in each, and in `compacting/` the name (a count) of each. */
   readonly bucket: Cell
   readonly registered: readonly Cell[]
@@ -80,7 +83,8 @@ export class World {
     this.contents = this.plan.cells('content of', this.fillCount)
     this.numbers = this.plan.cells('number of', this.fillCount)
     this.entries = this.plan.cells('entry of directory', supplies.directories)
-    this.log = this.plan.cell('log', supplies.logs > 0 ? 1 : 0)
+    this.log = this.plan.cell('log', supplies.logs > 0 && options.log !== 'missing' ? 1 : 0)
+    this.unnamedLog = this.plan.cell('log without a name', options.log === 'unnamed' ? 1 : 0)
     this.bucket = this.plan.cell('bucket', supplies.buckets > 0 ? 1 : 0)
     this.registered = this.plan.cells('registered in', supplies.buckets)
     this.parts = this.plan.cells('part', supplies.buckets)
@@ -173,9 +177,12 @@ export class World {
     return m.get(this.bucket)
   }
 
-  openLog(m: Memory): number {
-    if (m.get(this.log) === 0) m.set(this.log, lowestFree(m, this.#heldLogs, [], this.#supplies.logs))
-    return m.get(this.log)
+  /** What `link` does with a draft that has a name in it: nothing where there is a log. */
+  linkLog(m: Memory): void {
+    if (m.get(this.log) !== 0) return
+    const id = lowestFree(m, this.#heldLogs, [], this.#supplies.logs)
+    if (m.get(this.unnamedLog) === id) m.set(this.unnamedLog, 0)
+    m.set(this.log, id)
   }
 
   /** Forgets what no name and no process leads to, so that states that differ in nothing else are one. */
@@ -190,6 +197,8 @@ export class World {
       const isNamed = m.get(this.bucket) === at + 1 || m.get(this.parts[at] as Cell) !== 0
       if (!isNamed && !isAmong(m, this.#heldBuckets, at + 1)) m.set(this.registered[at] as Cell, 0)
     }
+    const unnamed = m.get(this.unnamedLog)
+    if (unnamed !== m.get(this.log) && !isAmong(m, this.#heldLogs, unnamed)) m.set(this.unnamedLog, 0)
     for (let at = 0; at < this.entries.length; at++) {
       const isInTrash =
         m.has(this.trash, at) && m.get(this.lock) !== 0 && m.get(this.entries[at] as Cell) === m.get(this.lock)

@@ -3,20 +3,23 @@
  * tags, and then reads what came since; an evictor appends here and then reads the registrations. Each
  * looks after it has written, so at least one of them sees the other (Dekker's scheme).
  *
- * Where pages are made of others, the log begins with a name, `"\n#<random>\n"`, by which the record of a page
- * can tell it from later ones (parts.ts).
+ * It begins with a name, `"\n#<random>\n"`, by which the record of a page can tell it from later ones (parts.ts).
+ * It has it from its first moment: the name is written elsewhere and linked into place. A log without one, of an
+ * older version or made by hand, is renamed away before any fill of this process begins by it.
  *
  * A log that has grown long is renamed away. A fill that began with another log cannot know what was
  * evicted, and dooms itself. Its log is held open until it ends, so that no later log has the same inode.
  */
 import { randomBytes } from 'node:crypto'
 import type { Disk } from './disk.js'
-import { diskError } from './disk-error.js'
+import { diskError, errnoOf } from './disk-error.js'
 import { openFlags } from './files.js'
-import { appendLines, readAll, setMode } from './whole-file.js'
+import { appendLines, createFile, readAll } from './whole-file.js'
 
 const longLogBytes = 1024 * 1024
 const nameLength = 24
+/** Others may rename a log away that was just made; this is for file systems that lie. */
+const maxAttempts = 10
 
 /** The log as a fill found it. */
 export interface LogPosition {
@@ -28,8 +31,8 @@ interface OpenLog {
   readonly fd: number
   readonly inode: bigint
   users: number
-  /** What it is called, once that is known: what a log begins with never changes. */
-  name?: string
+  /** What a log begins with never changes. */
+  readonly name: string | undefined
 }
 
 export class EvictionLog {
@@ -50,10 +53,9 @@ export class EvictionLog {
       this.#current.users++
       return { log: this.#current, bytes: Number(stats.size) }
     }
-    const log = this.#open()
-    const bytes = Number(files.fstat(log.fd).size)
-    log.users++
-    return { log, bytes }
+    const position = this.#open()
+    position.log.users++
+    return position
   }
 
   release({ log }: LogPosition): void {
@@ -82,34 +84,16 @@ export class EvictionLog {
     return lines.length < end - bytes || tags.some((tag) => lines.includes(`\n${tag}\n`))
   }
 
-  /** What the log of the position is called, if it is. */
+  /** What the log of the position is called; `undefined` for one that could be neither named nor renamed away. */
   nameOf({ log }: LogPosition): string | undefined {
-    if (log.name !== undefined) return log.name
-    const head = readAll(this.#disk.files, log.fd, nameLength + 3).toString('latin1')
-    const name = /^\n#([\w-]+)\n$/.exec(head)?.[1]
-    if (name !== undefined) log.name = name
-    return name
-  }
-
-  /** A log that was begun without a name is begun anew: fills under way with tags are doomed by that, once. */
-  ensureName(): void {
-    const position = this.note()
-    try {
-      if (this.nameOf(position) !== undefined) return
-      if (position.bytes > 0) this.#rotate()
-    } finally {
-      this.release(position)
-    }
-    appendLines(this.#disk, this.#disk.layout.evictlog, Buffer.from(`\n#${randomBytes(18).toString('base64url')}\n`))
+    return log.name
   }
 
   /** Throws when the tags could not be appended: then no fill in flight can learn of them. */
   append(tags: readonly string[]): void {
-    const size = appendLines(
-      this.#disk,
-      this.#disk.layout.evictlog,
-      Buffer.from(tags.map((tag) => `\n${tag}\n`).join('')),
-    )
+    const lines = Buffer.from(tags.map((tag) => `\n${tag}\n`).join(''))
+    const open = () => this.#openOrMake(openFlags.appendIfThere)
+    const size = appendLines(this.#disk, this.#disk.layout.evictlog, lines, open)
     if (size > this.#longBytes) this.#rotate()
   }
 
@@ -118,19 +102,42 @@ export class EvictionLog {
     this.#current = undefined
   }
 
-  #open(): OpenLog {
-    const { files, layout, fileMode } = this.#disk
-    const fd = files.open(layout.evictlog, openFlags.appendAndRead, fileMode)
-    try {
-      const { ino, size } = files.fstat(fd)
-      if (size === 0n) setMode(this.#disk, fd)
-      if (this.#current?.users === 0) this.#shut(this.#current)
-      this.#current = { fd, inode: ino, users: 0 }
-      return this.#current
-    } catch (thrown) {
+  #open(): LogPosition {
+    const { files } = this.#disk
+    for (let attempt = 0; ; attempt++) {
+      const fd = this.#openOrMake(openFlags.read)
+      try {
+        const stats = files.fstat(fd)
+        const name = stats.isFile() ? this.#nameIn(fd) : undefined
+        if (name !== undefined || attempt > 0) {
+          if (this.#current?.users === 0) this.#shut(this.#current)
+          this.#current = { fd, inode: stats.ino, users: 0, name }
+          return { log: this.#current, bytes: Number(stats.size) }
+        }
+      } catch (thrown) {
+        this.#shut({ fd })
+        throw thrown
+      }
       this.#shut({ fd })
-      throw thrown
+      this.#rotate()
     }
+  }
+
+  #openOrMake(flags: number): number {
+    const { files, layout } = this.#disk
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return files.open(layout.evictlog, flags)
+      } catch (thrown) {
+        if (errnoOf(thrown) !== 'ENOENT' || attempt === maxAttempts) throw thrown
+      }
+      createFile(this.#disk, layout.evictlog, `\n#${randomBytes(18).toString('base64url')}\n`)
+    }
+  }
+
+  #nameIn(fd: number): string | undefined {
+    const head = readAll(this.#disk.files, fd, nameLength + 3).toString('latin1')
+    return /^\n#([\w-]+)\n$/.exec(head)?.[1]
   }
 
   /** A fill that has ended must not fail for this: the descriptor is gone whatever closing it says, and was only read. */

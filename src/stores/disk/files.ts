@@ -63,6 +63,7 @@ export const openFlags = {
   create: constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL,
   rewrite: constants.O_WRONLY | constants.O_TRUNC | constants.O_NOFOLLOW,
   append: constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK,
+  appendIfThere: constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW | constants.O_NONBLOCK,
   appendAndRead:
     constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK,
 } as const

@@ -56,7 +56,7 @@ export class Parts {
     return this.#isCurrent(key, part) ? { ...rest, lineage: writeLineage(key, part.tags) } : rest
   }
 
-  /** What the record of a part is to hold; `undefined` where the log has been renamed away since. */
+  /** What the record of a part is to hold; `undefined` where the log has no name. */
   recordOf(position: LogPosition, tags: readonly string[]): PartRecord | undefined {
     const log = this.#log.nameOf(position)
     return log === undefined ? undefined : { tags, log, bytes: position.bytes }
@@ -65,7 +65,6 @@ export class Parts {
   #announce(): void {
     const { files, layout, fileMode } = this.#disk
     if (files.lstat(layout.parts) === undefined) files.close(files.open(layout.parts, openFlags.append, fileMode))
-    this.#log.ensureName()
   }
 
   #isCurrent(key: string, part: PartRecord): boolean {

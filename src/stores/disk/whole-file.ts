@@ -40,6 +40,22 @@ export function writeAll(files: Files, fd: number, bytes: Uint8Array): void {
 
 /** Writes `text` to a file of its own in `temp/` and renames it to `path`: readers see the old text or the new. */
 export function replaceFile(disk: Disk, path: string, text: string): void {
+  withDraft(disk, text, (draft) => disk.files.rename(draft, path))
+}
+
+/** As `replaceFile`, unless there is something at `path` already: that stays. */
+export function createFile(disk: Disk, path: string, text: string): void {
+  withDraft(disk, text, (draft) => {
+    try {
+      disk.files.link(draft, path)
+    } catch (thrown) {
+      if (errnoOf(thrown) !== 'EEXIST') throw thrown
+    }
+    disk.files.unlink(draft)
+  })
+}
+
+function withDraft(disk: Disk, text: string, place: (draft: string) => void): void {
   const { files, owner, layout } = disk
   const token = owner.mint()
   const draft = `${layout.temp}/${token}`
@@ -51,7 +67,7 @@ export function replaceFile(disk: Disk, path: string, text: string): void {
     } finally {
       files.close(fd)
     }
-    files.rename(draft, path)
+    place(draft)
   } catch (thrown) {
     if (files.lstat(draft) !== undefined) files.unlink(draft)
     throw thrown
@@ -84,12 +100,17 @@ export function setMode({ files, fileMode }: Disk, fd: number): void {
 /**
  * Appends `lines` in one write to the file that `path` names *afterwards*: a file that was renamed away
  * meanwhile (compaction, rotation) may have been read already, so the lines are appended again.
- * Returns the file's size.
+ * `open` makes the file if it is not there. Returns the file's size.
  */
-export function appendLines(disk: Disk, path: string, lines: Uint8Array): number {
+export function appendLines(
+  disk: Disk,
+  path: string,
+  lines: Uint8Array,
+  open: () => number = () => disk.files.open(path, openFlags.append, disk.fileMode),
+): number {
   const { files } = disk
   for (;;) {
-    const fd = files.open(path, openFlags.append, disk.fileMode)
+    const fd = open()
     try {
       const written = files.write(fd, lines)
       // The rest in a second write could be torn apart by another's line.

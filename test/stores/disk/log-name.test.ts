@@ -45,7 +45,7 @@ async function keepPart(store: DiskStore, key: string): Promise<void> {
 it('get() of a part that was asked for before reads nothing of the eviction log', async () => {
   const counted = countingFiles()
   const store = new DiskStore({ directory, files: counted.files })
-  // The first question names the log; what is kept afterwards can be told from pages of other logs.
+  // From the first question on there are parts.
   store.get('part', { asPart: true })
   await keepPart(store, 'part')
   const first = await store.get('part', { asPart: true })
