@@ -31,7 +31,8 @@ export default defineConfig({
     reporters: ['default', './test/support/summary-reporter.ts'],
     // Many tests wait for a server or a child process: a worker a core would leave cores idle.
     maxWorkers: Math.max(3, availableParallelism()),
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // They are for tests that hang: beside much other work one may take ten times its time.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
   },
 })

@@ -17,15 +17,13 @@ function start(file: string, ...args: string[]): Program {
   return program
 }
 
-test('npm run demo -- --once tells the recorded story and ends with 0', { timeout: 60_000 }, async () => {
+test('npm run demo -- --once tells the recorded story and ends with 0', async () => {
   const program = start(demo, '--once')
   expect(await program.ended(), program.output).toBe(0)
   await expect(program.output).toMatchFileSnapshot('freshports.expected.txt')
 })
 
-test('npm run demo -- --once ends with 1 at the first wrong step, told with what was expected', {
-  timeout: 90_000,
-}, async () => {
+test('npm run demo -- --once ends with 1 at the first wrong step, told with what was expected', async () => {
   // The same program, but for one trigger: commits do not queue their day.
   const copy = await mkdtemp(join(tmpdir(), 'pagekeep-broken-'))
   onTestFinished(() => rm(copy, { recursive: true, force: true }))
@@ -46,9 +44,7 @@ test('npm run demo -- --once ends with 1 at the first wrong step, told with what
   expect(program.output).not.toContain('5. ')
 })
 
-test('npm run demo takes a free port, tells where to look, and removes everything at SIGTERM', {
-  timeout: 60_000,
-}, async () => {
+test('npm run demo takes a free port, tells where to look, and removes everything at SIGTERM', async () => {
   const taken = createServer()
   await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
   onTestFinished(() => void taken.close())
@@ -71,9 +67,7 @@ test('npm run demo takes a free port, tells where to look, and removes everythin
   await expect(fetch(`http://127.0.0.1:${new URL(database).port}`)).rejects.toThrow('fetch failed')
 })
 
-test('npm run demo starts a killed listener again, and it clears what was queued meanwhile', {
-  timeout: 60_000,
-}, async () => {
+test('npm run demo starts a killed listener again, and it clears what was queued meanwhile', async () => {
   const program = start(demo, '--port', '0')
   const [, origin = ''] = await program.said(/The site +(http:\S+)\//)
   const [, listener] = await program.said(/The listener +pid (\d+)/)
@@ -89,7 +83,7 @@ test('npm run demo starts a killed listener again, and it clears what was queued
   await until(async () => (await (await fetch(page)).text()).includes('While it was away'))
 })
 
-test('npm run demo --keep finds its database and its pages again', { timeout: 60_000 }, async () => {
+test('npm run demo --keep finds its database and its pages again', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'pagekeep-kept-'))
   onTestFinished(() => rm(directory, { recursive: true, force: true }))
   const inner = join(directory, 'demo')

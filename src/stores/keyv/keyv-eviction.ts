@@ -3,9 +3,9 @@
  * all tags, the buckets, the tags; each written and read back before the next.
  *
  * A pattern within segments renews the stamps of the keys it matches. A fill writes its key's stamp before
- * its render, so the walk over the stamps finds fills in flight as well as pages, in any process. Where the
- * adapter cannot be walked over, or fails on the way, the whole directory below which the pattern matches is
- * evicted: too much, which is safe.
+ * its render, so the walk over the stamps finds fills in flight as well as pages, in any process. A damaged stamp is
+ * found by its name. Where the adapter cannot be walked over, or fails on the way, the whole directory below which the
+ * pattern matches is evicted: too much, which is safe.
  */
 
 import type { KeySelector, PatternSelector, Selector, TagSelector } from '../../core/selector.js'
@@ -14,8 +14,16 @@ import { maxListedKeys } from '../../core/store.js'
 import type { OpenFills } from '../open-fills.js'
 import { entryName } from './entry.js'
 import { inBatches, type KeyvLike } from './keyv-like.js'
-import type { Listing } from './listing.js'
-import { keyStampedBy, type Stamps, stampOfAllTags, stampOfDirectory, stampOfKey, stampOfTag } from './stamps.js'
+import type { Listing, Visitor } from './listing.js'
+import {
+  keyStampedBy,
+  keyStampedUnder,
+  type Stamps,
+  stampOfAllTags,
+  stampOfDirectory,
+  stampOfKey,
+  stampOfTag,
+} from './stamps.js'
 import { bucketOf } from './tag-marks.js'
 
 export interface EvictionParts {
@@ -73,15 +81,18 @@ async function matchedKeys(
 ): Promise<Set<string>> {
   const matched = new Set<string>()
   const narrow = patterns.filter((pattern) => !pattern.isSubtree)
-  const visit = (record: unknown) => {
-    const key = keyStampedBy(record)
+  const visit = (key: string | undefined) => {
     if (key === undefined) return
     for (const pattern of narrow.filter((candidate) => candidate.matches(key))) {
       matched.add(key)
       because(pattern, stampOfKey(key))
     }
   }
-  const isListed = narrow.length === 0 || (canList && (await listing.visitAll(visit)))
+  const visitor: Visitor = {
+    record: (record) => visit(keyStampedBy(record)),
+    damaged: (name) => visit(keyStampedUnder(name)),
+  }
+  const isListed = narrow.length === 0 || (canList && (await listing.visitAll(visitor)))
   for (const pattern of isListed ? patterns.filter(({ isSubtree }) => isSubtree) : patterns) {
     because(pattern, stampOfDirectory(pattern.directory))
   }

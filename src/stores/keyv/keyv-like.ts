@@ -42,22 +42,6 @@ interface Adapter {
   readonly entries: unknown
 }
 
-/** What is kept under these names, in their order. What was damaged until it is no JSON is none. */
-export async function readMany(keyv: KeyvLike, names: string[]): Promise<unknown[]> {
-  try {
-    return await keyv.getMany(names)
-  } catch (thrown) {
-    if (!(thrown instanceof SyntaxError)) throw thrown
-  }
-  // One of them is damaged, and Keyv answers none of them.
-  return Promise.all(names.map((name) => keyv.get(name).catch(unlessDamaged)))
-}
-
-function unlessDamaged(thrown: unknown): undefined {
-  if (!(thrown instanceof SyntaxError)) throw thrown
-  return undefined
-}
-
 /** Works on many things, so many at a time. */
 export async function inBatches<In, Out>(items: readonly In[], work: (batch: In[]) => Promise<Out[]>): Promise<Out[]> {
   const results: Out[] = []

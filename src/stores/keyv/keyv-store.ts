@@ -24,8 +24,9 @@ import { type Entry, entryName, entryOf, pageOf, stampedOf } from './entry.js'
 import { ErrorWatch } from './error-watch.js'
 import { evictFromKeyv } from './keyv-eviction.js'
 import { type FillParts, KeyvFill } from './keyv-fill.js'
-import { canList, isDurable, type KeyvLike, readMany } from './keyv-like.js'
+import { canList, isDurable, type KeyvLike } from './keyv-like.js'
 import { Listing } from './listing.js'
+import { Records } from './records.js'
 import { Stamps, stampsAbove } from './stamps.js'
 import { keyvState } from './state.js'
 import { TagMarkReader } from './tag-marks.js'
@@ -46,6 +47,8 @@ export interface KeyvStoreOptions {
   readonly ttlMs?: number
 }
 
+const maxDamagedNames = 1000
+
 /**
  * `removed` of its evictions counts keys, and what patterns matched; pages of subtrees and tags are not
  * counted, as they are not looked for.
@@ -61,10 +64,12 @@ export class KeyvStore implements Store {
   readonly name = 'keyv'
   readonly capabilities: StoreCapabilities
   readonly state: StoreState
-  readonly #keyv: KeyvLike
+  readonly #records: Records
   readonly #stamps: Stamps
   readonly #listing: Listing
   readonly #fills = new OpenFills()
+  readonly #faultListeners: ((error: PagekeepError) => void)[] = []
+  readonly #damagedNames = new Set<string>()
   readonly #parts: FillParts
   /** The fills that have noted their stamps, by token. */
   readonly #begun = new WeakMap<Token, KeyvFill>()
@@ -78,21 +83,21 @@ export class KeyvStore implements Store {
       throw new RangeError(`Expected ttlMs to be a positive integer, got ${ttlMs}`)
     }
     const watch = new ErrorWatch(keyv)
-    this.#keyv = keyv
-    this.#stamps = new Stamps(keyv, watch, ttlMs === undefined ? undefined : 2 * ttlMs)
-    this.#listing = new Listing(keyv, watch)
+    this.#records = new Records(keyv, (name, cause) => this.#tellOfDamage(name, cause))
+    this.#stamps = new Stamps(keyv, this.#records, watch, ttlMs === undefined ? undefined : 2 * ttlMs)
+    this.#listing = new Listing(keyv, watch, this.#records)
     const marks = new TagMarkReader(this.#stamps)
     this.#parts = { keyv, stamps: this.#stamps, marks, watch, fills: this.#fills, ttlMs }
     // An eviction writes a stamp; it does not know the pages that this makes unreadable, nor what they allow.
     const isSharedByProcesses = false
     const keepsEvicted = false
     this.capabilities = { isSharedByProcesses, canList: canList(keyv), isDurable: isDurable(keyv), keepsEvicted }
-    this.state = keyvState(keyv, watch)
+    this.state = keyvState(keyv, this.#records, watch)
   }
 
   async get(key: string, { asPart = false }: GetOptions = {}): Promise<KeptPage | undefined> {
     const names = stampsAbove(key)
-    const [record, ...rest] = await readMany(this.#keyv, [entryName(key), ...names])
+    const [record, ...rest] = await this.#records.readMany([entryName(key), ...names])
     const entry = entryOf(record)
     if (entry?.key !== key) return undefined
     const found = this.#stamps.among(rest, names)
@@ -133,7 +138,7 @@ export class KeyvStore implements Store {
       })
     }
     let batch: Entry[] = []
-    for await (const record of this.#listing.records()) {
+    for await (const { record } of this.#records.walk()) {
       const entry = entryOf(record)
       if (entry !== undefined && isWanted(entry, selector)) batch.push(entry)
       if (batch.length < 100) continue
@@ -143,9 +148,24 @@ export class KeyvStore implements Store {
     yield* await this.#readable(batch)
   }
 
+  onFault(listener: (error: PagekeepError) => void): void {
+    this.#faultListeners.push(listener)
+  }
+
   /** Dooms this process's fills in flight. The Keyv stays connected: it is yours. */
   close(): void {
     this.#fills.doomMatching(() => true)
+  }
+
+  /** Once a record, as long as there are not too many to remember. */
+  #tellOfDamage(name: string, cause: unknown): void {
+    if (this.#damagedNames.has(name)) return
+    if (this.#damagedNames.size >= maxDamagedNames) this.#damagedNames.clear()
+    this.#damagedNames.add(name)
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    const message = `What lies in Keyv as "${name}" cannot be read, and is taken for missing: ${reason}`
+    const error = new PagekeepError('store-failed', message, { key: name, store: this.name, cause })
+    for (const listener of this.#faultListeners) listener(error)
   }
 
   /** Whether the stamps of its tags and parts are current. */

@@ -33,7 +33,8 @@
 import { randomBytes } from 'node:crypto'
 import { PagekeepError } from '../../core/errors.js'
 import type { ErrorWatch } from './error-watch.js'
-import { inBatches, type KeyvLike, readMany } from './keyv-like.js'
+import { inBatches, type KeyvLike } from './keyv-like.js'
+import type { Records } from './records.js'
 
 /** What lies under a stamp's name. It carries the name, so that a name that the adapter changed is noticed. */
 interface StampRecord {
@@ -57,7 +58,12 @@ export function stampsAbove(key: string): string[] {
 
 /** The key whose stamp `record` is, if it is one. */
 export function keyStampedBy(record: unknown): string | undefined {
-  return isStamp(record) && record.of.startsWith('k/') ? record.of.slice(2) : undefined
+  return isStamp(record) ? keyStampedUnder(record.of) : undefined
+}
+
+/** The key whose stamp lies under `name`, if one does. */
+export function keyStampedUnder(name: string): string | undefined {
+  return name.startsWith('k/') ? name.slice(2) : undefined
 }
 
 const maxAttempts = 3
@@ -71,12 +77,14 @@ interface Attempt {
 
 export class Stamps {
   readonly #keyv: KeyvLike
+  readonly #records: Records
   readonly #watch: ErrorWatch
   readonly #ttlMs: number | undefined
 
   /** Stamps of keys and tags leave after `ttlMs`, those of directories never. */
-  constructor(keyv: KeyvLike, watch: ErrorWatch, ttlMs: number | undefined) {
+  constructor(keyv: KeyvLike, records: Records, watch: ErrorWatch, ttlMs: number | undefined) {
     this.#keyv = keyv
+    this.#records = records
     this.#watch = watch
     this.#ttlMs = ttlMs
   }
@@ -84,7 +92,7 @@ export class Stamps {
   /** The stamps under these names, in their order. */
   read(names: readonly string[]): Promise<(string | undefined)[]> {
     return inBatches(names, async (batch) => {
-      return this.among(await readMany(this.#keyv, batch), batch)
+      return this.among(await this.#records.readMany(batch), batch)
     })
   }
 

@@ -6,11 +6,12 @@
 import { PagekeepError } from '../../core/errors.js'
 import type { StoreState } from '../../core/store.js'
 import type { ErrorWatch } from './error-watch.js'
-import { type KeyvLike, readMany } from './keyv-like.js'
+import type { KeyvLike } from './keyv-like.js'
+import type { Records } from './records.js'
 
-export function keyvState(keyv: KeyvLike, watch: ErrorWatch): StoreState {
+export function keyvState(keyv: KeyvLike, records: Records, watch: ErrorWatch): StoreState {
   const read = async (name: string): Promise<string | undefined> => {
-    const [record] = await watch.during(() => readMany(keyv, [`s/${name}`]))
+    const [record] = await watch.during(() => records.readMany([`s/${name}`]))
     const text = (record as { text?: unknown } | null | undefined)?.text
     return typeof text === 'string' ? text : undefined
   }

@@ -3,11 +3,14 @@
  * eviction has ended, in whatever order the operations of the processes come.
  */
 import type { SelectorInput } from 'pagekeep'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { parseSelectors } from '../../../src/core/selector.js'
 import type { Fill } from '../../../src/core/store.js'
 import { type Choose, everySchedule, someSchedules, Turns } from './schedules.js'
 import { type Lies, StepwiseAdapter, storeOn } from './stepwise-adapter.js'
+
+// Thousands of orders are played.
+vi.setConfig({ testTimeout: 600_000 })
 
 const key = 'a/page.html'
 const selectors: Record<string, SelectorInput> = {
@@ -74,14 +77,10 @@ async function play({ selector, isWarm, fillers, isTorn, lies }: Play, choose: C
 }
 
 describe('KeyvStore evict() and publish() in two processes leave no stale page', () => {
-  test.each(Object.entries(selectors))(
-    'by %s, in every order, where pages were before',
-    async (_kind, selector) => {
-      const count = await everySchedule((choose) => play({ selector, isWarm: true, fillers: 1 }, choose))
-      expect(count).toBeGreaterThan(50)
-    },
-    120_000,
-  )
+  test.each(Object.entries(selectors))('by %s, in every order, where pages were before', async (_kind, selector) => {
+    const count = await everySchedule((choose) => play({ selector, isWarm: true, fillers: 1 }, choose))
+    expect(count).toBeGreaterThan(50)
+  })
 
   test.each(Object.entries(selectors))('by %s, in 500 orders, in an empty Keyv', async (_kind, selector) => {
     await someSchedules(500, (choose) => play({ selector, isWarm: false, fillers: 1 }, choose))
