@@ -33,7 +33,7 @@ function complaints(modules: ReadonlyMap<string, string>): string {
     .join('\n')
 }
 
-test('every block of the guide and the README is right to a strict compiler', { timeout: 120_000 }, () => {
+test('every block of the guide and the README is right to a strict compiler', () => {
   const texts = ['README.md', ...readdirSync(path.join(root, 'docs/guide')).map((name) => `docs/guide/${name}`)]
   const blocks = texts
     .flatMap((text) => fencedBlocks(path.join(root, text)))

@@ -39,9 +39,7 @@ test.each(['disk', 'memory'])('examples/blog/blog.ts --store %s tells the record
   await expect(output.replace(`the ${store} store`, 'the store')).toMatchFileSnapshot('blog.expected.txt')
 })
 
-test('examples/two-nodes/demo.ts starts PostgreSQL and two nodes, and tells the recorded story', {
-  timeout: 120_000,
-}, async () => {
+test('examples/two-nodes/demo.ts starts PostgreSQL and two nodes, and tells the recorded story', async () => {
   // Without an address it starts a server of its own.
   const output = await outputOf('examples/two-nodes/demo.ts', [], { DATABASE_URL: undefined })
   await expect(output).toMatchFileSnapshot('two-nodes.expected.txt')

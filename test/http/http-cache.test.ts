@@ -649,7 +649,7 @@ describe('a plain page that is replaced within its second by another of its leng
 
   it('twin: is, where validators are given at once', async () => {
     // On a busy machine the two may come to lie in different seconds.
-    await expect.poll(() => secondVisit(60_000), { timeout: 30_000 }).toContain(304)
+    await expect.poll(() => secondVisit(60_000), { timeout: 120_000 }).toContain(304)
   })
 })
 

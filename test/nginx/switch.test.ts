@@ -14,7 +14,7 @@ import { Site } from './site.js'
 const maxLagMs = 3000
 const key = day.key({ date: '2020-01-08', branch: 'head' })
 const url = `/${key}`
-const patience = { timeout: 30_000, interval: 20 }
+const patience = { timeout: 120_000, interval: 20 }
 
 let postgres: PostgresServer
 let database: string

@@ -1,9 +1,9 @@
 /** Waiting for what other processes do: looked for again and again, with a deadline that no busy machine comes near. */
 import { setTimeout as delay } from 'node:timers/promises'
 
-const patienceMs = 45_000
+const patienceMs = 150_000
 
-/** Resolves when `isSo` says so. Rejects after 45 s, naming `what`, and with what `more` adds then. */
+/** Resolves when `isSo` says so. Rejects after 150 s, naming `what`, and with what `more` adds then. */
 export async function until(
   what: string,
   isSo: () => boolean | Promise<boolean>,

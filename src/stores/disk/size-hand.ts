@@ -14,6 +14,7 @@ import type { PagekeepError } from '../../core/errors.js'
 import type { Disk } from './disk.js'
 import { diskError, isAbsence } from './disk-error.js'
 import { openFlags } from './files.js'
+import { LeftDirectories } from './left-directories.js'
 import { pageOf } from './live-share.js'
 import type { LogLine, Segment } from './log-segment.js'
 import { recordBit, removeRecord } from './page-record.js'
@@ -32,12 +33,14 @@ const maxRounds = 3
 export class SizeHand {
   readonly #disk: Disk
   readonly #log: PublishLog
+  readonly #left: LeftDirectories
   #examined = 0
   #fault: PagekeepError | undefined
 
   constructor(disk: Disk, log: PublishLog) {
     this.#disk = disk
     this.#log = log
+    this.#left = new LeftDirectories(disk)
   }
 
   /** Removes pages until `excess` is gone, or nothing is left. Returns what it removed. */
@@ -55,6 +58,11 @@ export class SizeHand {
     if (this.#fault !== undefined) this.#disk.fault(this.#fault)
     this.#fault = undefined
     return left.removed
+  }
+
+  /** Removes the directories that were left empty. */
+  close(): void {
+    for (const _ of this.#left.removeEmpty());
   }
 
   /** Rewrites segments without the lines of pages that are gone; the order stays. */
@@ -85,15 +93,13 @@ export class SizeHand {
   }
 
   *#go(held: HeldSegment, left: Remainder): Generator<void> {
-    /** Where pages were removed, and whether records were too. */
-    const parents = new Map<string, boolean>()
     let at = 0
     let isWritten = false
     try {
       for (const line of held.content) {
         if (left.isDone) break
         at++
-        this.#judge(line, left, parents)
+        this.#judge(line, left)
         if (this.#isSliceFull()) yield
       }
       this.#log.write(held.content.slice(at), held.atMs)
@@ -102,14 +108,11 @@ export class SizeHand {
       if (isWritten) this.#log.release(held)
       else this.#log.putBack(held)
     }
-    for (const [parent, hadRecords] of parents) {
-      this.#removeIfEmpty(this.#disk.layout.root, parent)
-      if (hadRecords) this.#removeIfEmpty(this.#disk.layout.meta, parent)
-      if (this.#isSliceFull()) yield
-    }
+    if (!this.#left.isDue) return
+    for (const _ of this.#left.removeEmpty()) if (this.#isSliceFull()) yield
   }
 
-  #judge(line: LogLine, left: Remainder, parents: Map<string, boolean>): void {
+  #judge(line: LogLine, left: Remainder): void {
     const { files, layout } = this.#disk
     const stats = pageOf(this.#disk, line)
     if (stats === undefined) return
@@ -120,8 +123,7 @@ export class SizeHand {
       const hasRecord = (Number(stats.mode) & recordBit) !== 0
       if (hasRecord) removeRecord(this.#disk, line.key)
       left.take(line.bytes)
-      const parent = line.key.slice(0, Math.max(line.key.lastIndexOf('/'), 0))
-      parents.set(parent, hasRecord || parents.get(parent) === true)
+      this.#left.pageRemoved(line.key, hasRecord)
     } catch (thrown) {
       if (isAbsence(thrown)) return
       // It must not stop the others, so it goes to the end of the log.
@@ -148,17 +150,6 @@ export class SizeHand {
     } catch {
       // The page of another user, or no room for the line: then it goes as if it had not been read.
       return false
-    }
-  }
-
-  /** A page each in a directory of its own would leave as many directories. */
-  #removeIfEmpty(root: string, directory: string): void {
-    try {
-      for (let path = directory; path !== ''; path = path.slice(0, Math.max(path.lastIndexOf('/'), 0))) {
-        this.#disk.files.rmdir(`${root}/${path}`)
-      }
-    } catch {
-      // Others are in it.
     }
   }
 

@@ -88,9 +88,10 @@ export class SizeLimit {
     return removed !== undefined && removed.pages > 0
   }
 
-  /** Ends the sweep, and closes this process's segment of the log. */
+  /** Ends the sweep, removes the directories that it left empty, and closes this process's segment of the log. */
   async close(): Promise<void> {
     await this.#work
+    this.#hand.close()
     this.#attempt(() => this.#log.close())
   }
 

@@ -56,19 +56,19 @@ describe('a listener that is stopped', () => {
     await node.start()
     node.pause()
     await flood(connection, 'pagekeep')
-    await expect.poll(() => blockedBackends(connection, 'pagekeep:%'), { timeout: 30_000 }).not.toEqual([])
+    await expect.poll(() => blockedBackends(connection, 'pagekeep:%'), { timeout: 120_000 }).not.toEqual([])
     await query(connection, 'UPDATE item SET version = version + 1')
     // By itself; the stated time is tcp_user_timeout, 15 s.
-    await expect.poll(() => blockedBackends(connection, 'pagekeep:%'), { timeout: 60_000, interval: 500 }).toEqual([])
+    await expect.poll(() => blockedBackends(connection, 'pagekeep:%'), { timeout: 120_000, interval: 500 }).toEqual([])
     await expect
       .poll(async () => (await query(connection, 'SELECT pg_notification_queue_usage() AS usage'))[0]?.usage, {
-        timeout: 30_000,
+        timeout: 120_000,
       })
       .toBe(0)
     node.resume()
     await node.settle()
     expect((await node.audit(connection)).stale).toEqual([])
-  }, 180_000)
+  }, 600_000)
 
   it('control: without tcp_user_timeout it pins the horizon of vacuum for as long as it is stopped', async () => {
     const { connection } = scene
@@ -82,8 +82,8 @@ describe('a listener that is stopped', () => {
     stream.pause()
     await flood(connection, 'plain')
     await expect
-      .poll(() => blockedBackends(connection, 'plain listener'), { timeout: 30_000 })
+      .poll(() => blockedBackends(connection, 'plain listener'), { timeout: 120_000 })
       .toEqual([{ waits: 'ClientWrite', pins: true }])
     stream.resume()
-  }, 120_000)
+  }, 600_000)
 })

@@ -42,14 +42,14 @@ async function play({ isTrusting }: { readonly isTrusting: boolean }) {
   await query(standby.connectionString(), "ALTER SYSTEM SET primary_conninfo = ''")
   await query(standby.connectionString(), 'SELECT pg_reload_conf()')
   await expect
-    .poll(() => query(standby.connectionString(), 'SELECT FROM pg_stat_wal_receiver'), { timeout: 30_000 })
+    .poll(() => query(standby.connectionString(), 'SELECT FROM pg_stat_wal_receiver'), { timeout: 120_000 })
     .toEqual([])
 
   const writers = isTrusting ? undefined : new Writers(site.href, 3)
   // The table's lock first: row by row, the writers and this statement could wait for each other.
   await query(direct, 'LOCK TABLE item IN EXCLUSIVE MODE; UPDATE item SET version = version + 1000')
   const keepsWhatWillBeLost = async () => (await node.audit(promoted)).stale.length
-  await expect.poll(keepsWhatWillBeLost, { timeout: 60_000 }).toBeGreaterThan(itemCount / 2)
+  await expect.poll(keepsWhatWillBeLost, { timeout: 120_000 }).toBeGreaterThan(itemCount / 2)
 
   address.moveTo(undefined)
   await primary.crash()
@@ -70,7 +70,7 @@ async function readsTheFeed(node: NodeUnderTest, connection: string): Promise<vo
   await query(connection, 'UPDATE item SET version = 5 WHERE id = 1')
   const firstItem = path.join(node.plan.directory, pages[0]?.key ?? '')
   const says = () => readFile(firstItem, 'utf8').catch(() => '')
-  await expect.poll(says, { timeout: 60_000 }).toMatch(/version 5$/)
+  await expect.poll(says, { timeout: 120_000 }).toMatch(/version 5$/)
 }
 
 describe('a standby that is promoted', () => {
@@ -79,10 +79,10 @@ describe('a standby that is promoted', () => {
     expect(stale).toEqual([])
     expect(emptied).toContain('timeline')
     expect(commits).toBeGreaterThan(0)
-  }, 180_000)
+  }, 600_000)
 
   it('control: a node that takes it for the old primary keeps pages of what never happened', async () => {
     const { stale } = await play({ isTrusting: true })
     expect(stale).not.toEqual([])
-  }, 180_000)
+  }, 600_000)
 })

@@ -33,7 +33,7 @@ function nodeThrough(host: string, port: number): NodeUnderTest {
 
 async function everyPageIsKept(node: NodeUnderTest): Promise<void> {
   await expect
-    .poll(async () => (await node.audit(scene.connection)).kept, { timeout: 60_000 })
+    .poll(async () => (await node.audit(scene.connection)).kept, { timeout: 120_000 })
     .toBeGreaterThan(itemCount / 2)
 }
 
@@ -52,7 +52,7 @@ describe('a half-open link', () => {
     await node.settle()
     expect((await node.audit(scene.connection)).stale).toEqual([])
     expect(node.emptied).toEqual(['no-cursor'])
-  }, 120_000)
+  }, 600_000)
 
   it.skipIf(noNamespaces !== undefined)(
     `with its packets dropped in a network namespace is noticed, and nothing is lost ${noNamespaces ?? ''}`.trim(),
@@ -70,6 +70,6 @@ describe('a half-open link', () => {
       await node.settle()
       expect((await node.audit(scene.connection)).stale).toEqual([])
     },
-    120_000,
+    600_000,
   )
 })

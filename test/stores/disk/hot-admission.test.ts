@@ -3,10 +3,11 @@ import { setImmediate } from 'node:timers/promises'
 import { type DiskStoreOptions, type Files, systemFiles } from 'pagekeep/stores/disk'
 import { describe, expect, it } from 'vitest'
 import { HotCopies } from '../../../src/stores/disk/hot-copies.js'
+import { fastDirectory } from '../../support/fast-directory.js'
 import { heat, hotDisk } from './hot-disk.js'
 import { keep, Stage } from './stage.js'
 
-const stage = new Stage()
+const stage = new Stage(fastDirectory())
 const kilobyte = 'x'.repeat(1024)
 
 describe('hot copies', () => {

@@ -4,9 +4,10 @@ import { setImmediate } from 'node:timers/promises'
 import { type DiskStore, systemFiles } from 'pagekeep/stores/disk'
 import { describe, expect, it } from 'vitest'
 import { DiskStore as Disk } from '../../../src/stores/disk/disk-store.js'
+import { fastDirectory } from '../../support/fast-directory.js'
 import { begin, failing, keep, keysOf, page, Stage, systemError, watched } from './stage.js'
 
-const stage = new Stage()
+const stage = new Stage(fastDirectory())
 const lru = () => readdirSync(stage.path('.pagekeep/lru'))
 
 /** Keeps pages as a site would: others have their turn in between. */
@@ -63,6 +64,32 @@ describe('DiskStore() with a size limit', () => {
     expect(left).toBeLessThan(22)
     expect(readdirSync(stage.directory).filter((name) => name !== '.pagekeep').length).toBe(left)
     expect(readdirSync(stage.path('.pagekeep/meta')).length).toBe(left)
+  })
+
+  it('tries directories that hold other pages seldom, and leaves none empty', async () => {
+    const tries = { made: 0, ofEmpty: 0 }
+    const files = {
+      ...systemFiles,
+      rmdir(path: string) {
+        tries.made++
+        systemFiles.rmdir(path)
+        tries.ofEmpty++
+      },
+    }
+    const store = stage.open({ maxFiles: 200, files })
+    await fill(store, keys(0, 2000))
+    expect(tries.made).toBeLessThan(450)
+    const full = { ...tries }
+    // Others after them: of the old ones all directories become empty, though none is tried at its last page.
+    for (let at = 0; at < 600; at++) await fill(store, [`new/${at}/of/index.html`])
+    expect(tries.ofEmpty - full.ofEmpty).toBeGreaterThan(500)
+    await store.close()
+    const kept = await keysOf(stage.open())
+    const directories = readdirSync(stage.directory, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isDirectory() && !`${entry.parentPath}/${entry.name}`.includes('.pagekeep'))
+      .map((entry) => `${entry.parentPath}/${entry.name}`.slice(stage.directory.length + 1))
+    expect(directories.filter((directory) => !kept.some((key) => key.startsWith(`${directory}/`)))).toEqual([])
+    expect(tries.made - full.made).toBeLessThan(2400)
   })
 
   it('counts a page that is kept again, or was evicted, once', async () => {

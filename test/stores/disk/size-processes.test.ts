@@ -4,9 +4,10 @@ import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { fastDirectory } from '../../support/fast-directory.js'
 import { keep, keysOf, Stage } from './stage.js'
 
-const stage = new Stage()
+const stage = new Stage(fastDirectory())
 
 /** Processes that keep the pages `from` to `to` in turn. */
 function start(maxFiles: number, from: number, to: number) {
@@ -31,7 +32,7 @@ describe('DiskStore() with a size limit, in several processes', () => {
     expect(left).toBeLessThan(412)
     const names = readdirSync(stage.path('.pagekeep/lru'))
     expect(names.filter((name) => !name.startsWith('full.') && name !== 'complete')).toEqual([])
-  }, 60_000)
+  })
 
   it.each(['open', 'held'])(
     'adopts the %s segment of a dead process, and leaves that of a living one',

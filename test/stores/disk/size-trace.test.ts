@@ -2,9 +2,10 @@
 import { setImmediate } from 'node:timers/promises'
 import { type DiskStore, type Files, systemFiles } from 'pagekeep/stores/disk'
 import { describe, expect, it } from 'vitest'
+import { fastDirectory } from '../../support/fast-directory.js'
 import { keep, Stage } from './stage.js'
 
-const stage = new Stage()
+const stage = new Stage(fastDirectory())
 const capacity = 100
 const keyOf = (page: number) => `p/${page}.html`
 

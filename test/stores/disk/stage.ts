@@ -17,9 +17,10 @@ export class Stage {
   #parent = ''
   #stores: DiskStore[] = []
 
-  constructor() {
+  /** `base`: for tests that keep thousands of pages, a place that is fast. */
+  constructor(base = tmpdir()) {
     beforeEach(() => {
-      this.#parent = mkdtempSync(join(tmpdir(), 'pagekeep-disk-'))
+      this.#parent = mkdtempSync(join(base, 'pagekeep-disk-'))
       this.directory = join(this.#parent, 'cache')
       this.faults.length = 0
     })

@@ -119,7 +119,7 @@ test('ten writers, random isolation, rollbacks, savepoints, killed connections: 
     return kept.filter(({ version, kept }) => kept !== undefined && kept !== String(version))
   })
   expect(await Promise.all(stale)).toEqual([[], []])
-}, 120_000)
+})
 
 /** Some transactions on connections of their own; answers how each ended. */
 async function write(connection: string, names: readonly string[], count: number): Promise<string[]> {

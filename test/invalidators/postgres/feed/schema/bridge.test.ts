@@ -50,7 +50,7 @@ describe.each([
       )
       return rows.length > 0
     }
-    await expect.poll(isWaiting, { timeout: 30_000 }).toBe(true)
+    await expect.poll(isWaiting, { timeout: 120_000 }).toBe(true)
     await client.query('COMMIT')
     await second
     expect(await feedOf(client)).toHaveLength(4)

@@ -89,7 +89,7 @@ async function janitorThatWaits(hasCheck: boolean): Promise<{ outcome: string; r
     )
     return rows.length > 0
   }
-  await expect.poll(isWaiting, { timeout: 30_000 }).toBe(true)
+  await expect.poll(isWaiting, { timeout: 120_000 }).toBe(true)
   await writer.query('COMMIT')
   const { outcome } = await emptying
   return { outcome, rows: (await state(client)).rows }
