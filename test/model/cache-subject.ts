@@ -11,8 +11,10 @@ export interface Subjects {
   /** Whether all that were opened are on the same pages; else each begins empty. */
   readonly areShared: boolean
   /** Removes everything, when the stores have been closed. */
-  readonly dispose?: () => void
+  readonly dispose?: () => void | Promise<void>
   readonly loss: Loss
+  /** Whether a store waits for something that is not in this process. Default: none ever does. */
+  readonly isBusy?: () => boolean
 }
 
 interface OpenCall {
@@ -58,7 +60,7 @@ export class CacheSubject {
       optionsOf(key),
     )
     const judged = answer.then((body) => assert.equal(judge(body), undefined))
-    if (this.#calls.has(key) && !(await isSettled(judged))) {
+    if (this.#calls.has(key) && !(await isSettled(judged, this.#subjects.isBusy))) {
       this.#waiting.set(key, [...(this.#waiting.get(key) ?? []), judged])
       return undefined
     }
@@ -119,7 +121,7 @@ export class CacheSubject {
   async end(): Promise<void> {
     for (const key of [...this.#calls.keys()]) await this.finish(key)
     await this.close()
-    this.#subjects.dispose?.()
+    await this.#subjects.dispose?.()
     assert.deepEqual(this.#faults, [])
   }
 
@@ -145,13 +147,13 @@ function optionsOf(key: Key) {
   return key.startsWith('b/') ? { ttlMs } : {}
 }
 
-/** Whether a promise is fulfilled within some turns of the event loop; a store in memory needs a few of them. */
-async function isSettled(promise: Promise<unknown>): Promise<boolean> {
+/** Whether a promise is fulfilled within some turns of the event loop, in which nothing else is waited for. */
+async function isSettled(promise: Promise<unknown>, isBusy = () => false): Promise<boolean> {
   let settled = false
   const settle = () => {
     settled = true
   }
   promise.then(settle, settle)
-  for (let turn = 0; turn < 20 && !settled; turn++) await setImmediate()
+  for (let turn = 0; turn < 20 && !settled; turn = isBusy() ? 0 : turn + 1) await setImmediate()
   return settled
 }

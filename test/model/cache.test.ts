@@ -5,16 +5,22 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import KeyvRedis from '@keyv/redis'
 import fc from 'fast-check'
 import Keyv from 'keyv'
+import { Keyv as Keyv6 } from 'keyv-v6'
 import { DiskStore } from 'pagekeep/stores/disk'
-import { KeyvStore } from 'pagekeep/stores/keyv'
+import { type KeyvLike, KeyvStore } from 'pagekeep/stores/keyv'
 import { MemoryStore } from 'pagekeep/stores/memory'
-import { expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { mayStartRedis, type RedisServer, startRedis } from '../support/redis.js'
 import { cacheCommands } from './cache-commands.js'
 import { CacheReference } from './cache-reference.js'
 import { CacheSubject, type Subjects } from './cache-subject.js'
 import { isFull } from './verdicts.js'
+
+// Thousands of commands.
+vi.setConfig({ testTimeout: 600_000 })
 
 const stores: Readonly<Record<string, () => Subjects>> = {
   MemoryStore: () => ({ open: () => new MemoryStore(), areShared: false, loss: 'nothing' }),
@@ -23,10 +29,13 @@ const stores: Readonly<Record<string, () => Subjects>> = {
     const dispose = () => rmSync(directory, { recursive: true, force: true })
     return { open: () => new DiskStore({ directory }), dispose, areShared: true, loss: 'what had the tag' }
   },
-  KeyvStore: () => {
-    const map = new Map()
-    return { open: () => new KeyvStore({ keyv: new Keyv({ store: map }) }), areShared: true, loss: 'anything' }
-  },
+  'KeyvStore of Keyv 5': () => onMap((store) => new Keyv({ store })),
+  'KeyvStore of Keyv 6': () => onMap((store) => new Keyv6({ store })),
+}
+
+function onMap(connect: (map: Map<string, unknown>) => KeyvLike): Subjects {
+  const map = new Map<string, unknown>()
+  return { open: () => new KeyvStore({ keyv: connect(map) }), areShared: true, loss: 'anything' }
 }
 
 async function explore(subjects: () => Subjects, numRuns: number): Promise<void> {
@@ -43,8 +52,57 @@ async function explore(subjects: () => Subjects, numRuns: number): Promise<void>
 }
 
 for (const [name, subjects] of Object.entries(stores)) {
-  it(`PageCache does on a ${name} what plain maps do`, { timeout: 600_000 }, async () => {
+  it(`PageCache does on a ${name} what plain maps do`, async () => {
     await explore(subjects, isFull ? 2000 : 80)
+  })
+}
+
+describe.skipIf(!mayStartRedis())('on a real Redis', () => {
+  let redis: RedisServer
+  let count = 0
+  beforeAll(async () => {
+    redis = await startRedis()
+  })
+  afterAll(() => redis.stop())
+
+  const versions: Readonly<Record<string, (options: object) => KeyvLike>> = {
+    'Keyv 5': (options) => new Keyv(options),
+    'Keyv 6': (options) => new Keyv6(options),
+  }
+  it.each(Object.entries(versions))('PageCache does on a KeyvStore of %s what plain maps do', async (_, connect) => {
+    const subjects = (): Subjects => {
+      const namespace = `model-${++count}`
+      const adapters: KeyvRedis<unknown>[] = []
+      const operations = { open: 0 }
+      const open = () => {
+        const adapter = new KeyvRedis(redis.url, { namespace })
+        adapters.push(adapter)
+        const keyv = connect({ store: adapter, namespace, useKeyPrefix: false })
+        return new KeyvStore({ keyv: counted(keyv, operations) })
+      }
+      const dispose = async () => void (await Promise.all(adapters.map((adapter) => adapter.disconnect())))
+      return { open, dispose, areShared: true, loss: 'anything', isBusy: () => operations.open > 0 }
+    }
+    await explore(subjects, isFull ? 500 : 40)
+  })
+})
+
+/** Counts the operations of a Keyv that are under way. */
+function counted(keyv: KeyvLike, operations: { open: number }): KeyvLike {
+  const counting: readonly PropertyKey[] = ['get', 'getMany', 'set', 'delete']
+  return new Proxy(keyv, {
+    get(target, name, receiver) {
+      const value: unknown = Reflect.get(target, name, receiver)
+      if (typeof value !== 'function' || !counting.includes(name)) return value
+      return async function (this: unknown, ...args: unknown[]) {
+        operations.open++
+        try {
+          return await value.apply(this, args)
+        } finally {
+          operations.open--
+        }
+      }
+    },
   })
 }
 
