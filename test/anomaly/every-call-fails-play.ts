@@ -18,21 +18,28 @@ export async function eachCall(scenario: Scenario, ...faults: readonly [Omit<Fau
 
 /** Plays the scenario with one fault; whether it came to pass. */
 export async function hasFailed(scenario: Scenario, fault: Fault): Promise<boolean> {
+  return (await played(scenario, fault)).hasFailed
+}
+
+/** As `hasFailed`, with what is to be known of the calls. */
+export async function played(scenario: Scenario, fault: Fault): Promise<FaultyFiles> {
   const faulty = new FaultyFiles(fault)
   const site = new Site(faulty, scenario.options)
   try {
     await (scenario.arrange ?? use)(site)
     await new Promise(setImmediate)
     faulty.arm()
+    site.isKeeping = true
     await scenario.act(site)
     site.audit('under the fault')
+    const most = 1 + (scenario.reports ?? 0)
     const reports = site.reports.length
-    if (!fault.forGood) expect(reports, site.reports.map(String).join('\n')).toBeLessThanOrEqual(1)
+    if (!fault.forGood) expect(reports, site.reports.map(String).join('\n')).toBeLessThanOrEqual(most)
     const causes = site.reports.map((report) => report.cause ?? String(report))
     for (const cause of causes) expect(cause).not.toBeTypeOf('string')
     await site.expectHealed()
     await site.expectClean()
-    if (!fault.forGood) expect(site.reports.length, site.reports.map(String).join('\n')).toBeLessThanOrEqual(1)
+    if (!fault.forGood) expect(site.reports.length, site.reports.map(String).join('\n')).toBeLessThanOrEqual(most)
   } catch (thrown) {
     const what = `${fault.errno}${fault.forGood ? ' for good' : ''}${fault.isLate ? ', late' : ''}`
     throw Object.assign(thrown as Error, {
@@ -42,7 +49,7 @@ export async function hasFailed(scenario: Scenario, fault: Fault): Promise<boole
     await site.remove()
   }
   expect(openBelow(site.directory), `call ${fault.nth}, ${faulty.failed}: descriptors left open`).toEqual([])
-  return faulty.hasFailed
+  return faulty
 }
 
 /** What this process holds open in a directory, be it deleted; nothing where the system does not tell. */

@@ -16,6 +16,8 @@ export interface Scenario {
   readonly errnos?: readonly Errno[]
   /** Of the store. Default: none. */
   readonly options?: Partial<DiskStoreOptions>
+  /** How many faults it reports when no call fails. Default 0. */
+  readonly reports?: number
 }
 
 export const use = async (site: Site) => void (await site.cache.get('top.html'))

@@ -3,6 +3,7 @@
  * errno. It remembers what it has failed, over all tests of a file.
  */
 import { type Files, systemFiles } from 'pagekeep/stores/disk'
+import { callSite } from './call-sites.js'
 
 export type Call = keyof Files
 export const errnos = ['EIO', 'EACCES', 'EMFILE', 'ENOSPC', 'EROFS'] as const
@@ -35,6 +36,8 @@ export interface Fault {
   readonly isLate?: boolean
   /** Only these calls are counted, and fail, be it with an errno that they never give. Default: all that give it. */
   readonly only?: (call: Call, place: string) => boolean
+  /** Instead: only what is called in one of these places of the source (call-sites.ts). */
+  readonly sites?: readonly string[]
 }
 
 /** `<call> <errno>` of everything that has failed at least once, whatever the fault. */
@@ -53,10 +56,16 @@ export class FaultyFiles {
   failed = ''
   /** Each `<call> <place>` since it was armed, and how often it came. */
   readonly seen = new Map<string, number>()
+  /** Done before each call, whether or not it is to fail: as another process that comes between. */
+  slipIn: ((call: Call, args: readonly unknown[]) => void) | undefined
+  /** Where in the source it was called since then, and which of those calls failed; for faults at sites. */
+  readonly calledAt = new Set<string>()
+  readonly failedAt = new Set<string>()
   #left: number
   readonly #places = new Map<unknown, string>()
   readonly #fault: Fault | undefined
   #isArmed = false
+  #leaptMs = 0
 
   constructor(fault?: Fault) {
     this.#fault = fault
@@ -77,10 +86,18 @@ export class FaultyFiles {
   /** From here on nothing fails. */
   heal(): void {
     this.#isArmed = false
+    this.slipIn = undefined
+  }
+
+  /** Lets so much time pass by the seam's clock. */
+  leap(ms: number): void {
+    this.#leaptMs += ms
   }
 
   #call(call: Call, real: (...args: unknown[]) => unknown, args: unknown[]): unknown {
+    if (call === 'monotonicMs') return Number(real(...args)) + this.#leaptMs
     if (!failingCalls.includes(call)) return real(...args)
+    if (this.#isArmed) this.slipIn?.(call, args)
     const place = typeof args[0] === 'string' ? placeOf(args[0]) : (this.#places.get(args[0]) ?? 'unknown')
     const isToFail = this.#isToFail(call, place)
     if (isToFail) return this.#fail(call, real, args)
@@ -94,14 +111,22 @@ export class FaultyFiles {
     if (!this.#isArmed) return false
     const signature = `${call} ${place}`
     this.seen.set(signature, (this.seen.get(signature) ?? 0) + 1)
-    if (fault === undefined || !(fault.only?.(call, place) ?? canFail(call, fault.errno))) return false
+    if (fault === undefined || !this.#isMeant(fault, call, place)) return false
     this.#left--
     return this.#left === 0 || (this.#left < 0 && fault.forGood)
+  }
+
+  #isMeant({ only, sites, errno }: Fault, call: Call, place: string): boolean {
+    if (sites === undefined) return only?.(call, place) ?? canFail(call, errno)
+    const site = callSite(call)
+    this.calledAt.add(site)
+    return sites.includes(site)
   }
 
   #fail(call: Call, real: (...args: unknown[]) => unknown, args: unknown[]): unknown {
     const { errno = 'EIO', isLate = false } = this.#fault ?? {}
     this.hasFailed = true
+    if (this.#fault?.sites !== undefined) this.failedAt.add(callSite(call))
     failed.add(`${call} ${errno}`)
     if (this.failed === '') this.failed = `${call}(${args.filter((arg) => typeof arg === 'string').join(', ')})`
     // A descriptor is closed even if closing it reports an error; anything else would leak it here.

@@ -2,7 +2,7 @@
  * A small site on one directory: data with versions, renders that say which version they read, and an
  * auditor who knows how old a kept page may be. One of its two caches suffers faults, the other does not.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { createCache, isPagekeepError, type PageCache, type PagekeepError, type SelectorInput } from 'pagekeep'
 import { DiskStore, type DiskStoreOptions, systemFiles } from 'pagekeep/stores/disk'
@@ -28,6 +28,8 @@ export class Site {
   readonly reports: PagekeepError[] = []
   /** Whether an eviction that failed is taken for done: for showing that the audit would notice. */
   isCredulous = false
+  /** Whether a page that is asked for and not kept must have been reported: nothing but faults can be the reason. */
+  isKeeping = false
   readonly #parent: string
   readonly #options: Partial<DiskStoreOptions>
   readonly #stores: DiskStore[] = []
@@ -80,8 +82,26 @@ export class Site {
       await this.#gate
       return bodyOf(key, version)
     }
+    const isToBeKept = this.isKeeping && this.#gate === undefined && !this.isLimited && !this.#isClosed
+    const reports = this.reports.length
     const body = await cache.getOrRender(key, render, { tags, ...(key === 'news/feed.bin' && { ttlMs: 3_600_000 }) })
     expect(versionOf(key, body), `${key}: the page that was answered`).toBeGreaterThanOrEqual(promised)
+    if (!isToBeKept || this.reports.length > reports) return
+    expect(existsSync(this.path(key)), `${key}: it is kept, or it is reported why not`).toBe(true)
+  }
+
+  /** As `ask`, by a caller who takes a page that was evicted, for a while: its age is not judged. */
+  async askShown(key: Key, cache = this.cache): Promise<void> {
+    const render = () => bodyOf(key, this.#version.get(key) ?? 0)
+    versionOf(key, await cache.getOrRender(key, render, { showEvictedMs: 60_000 }))
+  }
+
+  /** Asks for a page that is made of another, which must be answered, and no older than what was promised of that. */
+  async askMadeOf(part: Key, cache = this.cache): Promise<void> {
+    const promised = this.#oldest.get(part) ?? 0
+    const render = () => bodyOf(part, this.#version.get(part) ?? 0)
+    const body = await cache.getOrRender(outerOf(part), () => cache.getOrRender(part, render))
+    expect(versionOf(part, body), `the page made of ${part}`).toBeGreaterThanOrEqual(promised)
   }
 
   /** As `ask`, and resolves when its render has begun; the answer is awaited by `landed`. */
@@ -113,6 +133,13 @@ export class Site {
     await this.attempt(() => this.cache.close())
   }
 
+  /** As when its process has ended, and another begins. */
+  async restart(): Promise<void> {
+    await this.close()
+    this.cache = this.#cacheOn({ files: this.faulty.files })
+    this.#isClosed = false
+  }
+
   /** Any other act of the store that a fault may make fail. */
   async attempt(act: () => unknown): Promise<void> {
     try {
@@ -130,10 +157,11 @@ export class Site {
   /** No kept page is older than promised: the files themselves, as a web server sees them. */
   audit(when: string): void {
     for (const key of keys) {
-      if (!systemFiles.lstat(this.path(key))?.isFile()) continue
-      const body = readFileSync(this.path(key))
-      const isFresh = versionOf(key, body) >= (this.#oldest.get(key) ?? 0)
-      expect(isFresh, `${when}: "${key}" is kept, and stale`).toBe(true)
+      for (const place of [key, outerOf(key)]) {
+        if (!systemFiles.lstat(this.path(place))?.isFile()) continue
+        const isFresh = versionOf(key, readFileSync(this.path(place))) >= (this.#oldest.get(key) ?? 0)
+        expect(isFresh, `${when}: "${place}" is kept, and stale`).toBe(true)
+      }
     }
   }
 
@@ -199,6 +227,11 @@ export async function keysOf(cache: PageCache, selector?: SelectorInput): Promis
   const found: string[] = []
   for await (const key of cache.keys(selector)) found.push(key)
   return found.sort()
+}
+
+/** The key of a page that is made of another. */
+function outerOf(part: Key): string {
+  return `made/of ${part.replaceAll('/', ' ')}`
 }
 
 function bodyOf(key: Key, version: number): string | Uint8Array {

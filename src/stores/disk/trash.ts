@@ -98,9 +98,17 @@ export class Trash {
       return true
     } catch (thrown) {
       // Another process that took this one for dead did it.
-      if (isAbsence(thrown) && files.lstat(`${path}/${hidden}`) === undefined) return true
+      if (isAbsence(thrown) && !this.#mayBeThere(`${path}/${hidden}`)) return true
       this.#disk.fault(diskError(`put "${place}" back, which an eviction moved to "${path}"`, thrown))
       return false
+    }
+  }
+
+  #mayBeThere(path: string): boolean {
+    try {
+      return this.#disk.files.lstat(path) !== undefined
+    } catch {
+      return true
     }
   }
 

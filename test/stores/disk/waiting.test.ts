@@ -1,5 +1,7 @@
 /** Waiting for the renders of others, and telling the living from the dead. */
-import { statSync, utimesSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { describe, expect, it, vi } from 'vitest'
 import type { Busy } from '../../../src/core/store.js'
 import { type Files, systemFiles } from '../../../src/stores/disk/files.js'
@@ -204,6 +206,42 @@ describe('ended()', () => {
     utimesSync(token, 1, 1)
     hand.changed(null)
     await wait
+  })
+})
+
+describe('the takeover time', () => {
+  it('is 250 ms: whoever waits for an owner that was killed goes on at the next poll, and not before its death', async () => {
+    const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e6)'])
+    await once(child, 'spawn')
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    try {
+      // Nothing tells of a death but the poll.
+      const store = stage.open({ files: { ...systemFiles, watch: () => ({ close: () => undefined }) } })
+      store.get('prepared')
+      const [, , ...place] = new Owner(systemFiles).mint().split('.')
+      const start = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[19]
+      const token = stage.path('.pagekeep/leases', `a.html~${[child.pid, start, ...place].join('.')}`)
+      writeFileSync(token, '')
+      systemFiles.link(token, stage.path('.pagekeep/leases/a.html.lock'))
+      let hasEnded = false
+      const wait = busy(store, 'a.html')
+        .ended()
+        .then(() => {
+          hasEnded = true
+        })
+      vi.advanceTimersByTime(100_000)
+      await new Promise(setImmediate)
+      expect(hasEnded).toBe(false)
+      const exited = once(child, 'exit')
+      child.kill('SIGKILL')
+      await exited
+      vi.advanceTimersByTime(250)
+      await wait
+      expect(store.begin('a.html').kind).toBe('fill')
+    } finally {
+      vi.useRealTimers()
+      child.kill('SIGKILL')
+    }
   })
 })
 
