@@ -23,7 +23,7 @@ export interface Stage {
   /** Is running at first, and at the end. */
   readonly listener: Pick<Listener, 'start' | 'stop'>
   readonly print: Print
-  /** How long to wait for what should happen, in milliseconds. Default 10,000. */
+  /** How long to wait for what should happen, in milliseconds. Default 20,000. */
   readonly patienceMs?: number
 }
 
@@ -174,7 +174,7 @@ async function countQueued(db: pg.Pool): Promise<number> {
 }
 
 async function until<T>(stage: Stage, what: string, expected: T, find: () => Promise<T>): Promise<void> {
-  const deadline = Date.now() + (stage.patienceMs ?? 10_000)
+  const deadline = Date.now() + (stage.patienceMs ?? 20_000)
   let found = await find()
   while (!isDeepStrictEqual(found, expected) && Date.now() < deadline) {
     await delay(20)
