@@ -125,9 +125,9 @@ export class HeardSite {
 
   /** Visits until the condition holds; fails after a generous deadline. */
   async until(what: string, isTrue: () => boolean | Promise<boolean>): Promise<void> {
-    const endMs = Date.now() + 30_000
+    const endMs = Date.now() + 150_000
     while (!(await isTrue())) {
-      if (Date.now() > endMs) throw new Error(`Waited for thirty seconds until ${what}`)
+      if (Date.now() > endMs) throw new Error(`Waited for 150 seconds until ${what}`)
       await new Promise((resolve) => setTimeout(resolve, 10))
     }
   }

@@ -32,6 +32,8 @@ const invalidator = new PostgresInvalidator({
   listenFor: false,
   heartbeatMs: 200,
   connectTimeoutMs: 1000,
+  // What was asked when the connection went silent is waited for so long.
+  queryTimeoutMs: 3000,
   reconnectMaxMs: 200,
   standbyRetryMs: 50,
 })

@@ -113,7 +113,7 @@ async function diagnosis(config: object, more: { database?: string; directory?: 
 
 /** Statistics and signs of life come a moment later. */
 async function eventually<T>(find: () => Promise<T>, isIt: (found: T) => boolean): Promise<T> {
-  const deadline = Date.now() + 30_000
+  const deadline = Date.now() + 150_000
   for (;;) {
     const found = await find()
     if (isIt(found) || Date.now() > deadline) return found

@@ -68,7 +68,7 @@ describe.skipIf(!may('systemd-notify', 'python3'))('pagekeep listen under a sock
       told += text
     })
     const until = async (text: string) => {
-      const deadline = Date.now() + 45_000
+      const deadline = Date.now() + 150_000
       while (!told.includes(text)) {
         if (Date.now() > deadline) throw new Error(`It was not told ${text}, but:\n${told}`)
         await delay(25)

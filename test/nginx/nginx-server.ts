@@ -69,7 +69,7 @@ export async function startNginx(options: NginxOptions): Promise<NginxServer> {
     await ended
     rmSync(home, { recursive: true, force: true })
   }
-  const deadline = performance.now() + 30_000
+  const deadline = performance.now() + 120_000
   while (!(await answers(port))) {
     if (child.exitCode === null && performance.now() < deadline) await setTimeout(20)
     else {

@@ -159,7 +159,7 @@ async function end(child: ChildProcess): Promise<void> {
 }
 
 async function until(what: string, isTrue: () => Promise<boolean>): Promise<void> {
-  const endMs = Date.now() + 30_000
+  const endMs = Date.now() + 120_000
   while (!(await isTrue())) {
     if (Date.now() > endMs) throw new Error(`Waited for thirty seconds until ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 20))
