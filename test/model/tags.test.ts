@@ -23,6 +23,7 @@ describe('a tag', () => {
   holds('two renderers', bounds, noParts)
   const rotating = { ...bounds, evict: { mayRotate: true } }
   holds('the eviction log is renamed away', { ...rotating, commits: 1 }, newLog)
+  holds('a wrong suspicion', { ...bounds, commits: 1, suspicions: 1 }, [...noParts, 'sweeper: unlink lock'])
   holds('the eviction log is not there yet', { ...bounds, commits: 1, log: 'missing' }, newLog)
   holds('the eviction log has no name yet', { ...bounds, commits: 1, log: 'unnamed' }, anyLog)
   const rewriting = { ...bounds, renderers: 1, commits: 1, compactors: 1, fill: knowsLog }
