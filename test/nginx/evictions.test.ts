@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdirSync, symlinkSync } from 'node:fs'
 import path from 'node:path'
 import { createMiddleware, HttpCache } from 'pagekeep/http'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
@@ -44,6 +45,18 @@ afterAll(async () => {
   data.close()
   evicted.close()
 })
+
+/**
+ * A path to the pages that takes the kernel a good part of a millisecond to walk, so that there is time between nginx's look
+ * and its opening on a machine with one core too.
+ */
+function longWayTo({ parent, directory }: Site): string {
+  const home = path.join(parent, 'long-way')
+  mkdirSync(path.join(home, 'x'), { recursive: true })
+  symlinkSync(directory, path.join(home, '0'))
+  for (let link = 1; link <= 30; link++) symlinkSync(`${'x/../'.repeat(700)}${link - 1}`, path.join(home, String(link)))
+  return path.join(home, '30')
+}
 
 interface Tally {
   requests: number
@@ -130,7 +143,7 @@ describe.skipIf(!mayStartNginx)('a file that comes and goes by the thousand a se
       'error_page 403 404 418 = @app;',
       'error_page 418 = @app;\n      try_files $pagekeep_page @app;',
     ] as const
-    const careless = await site.nginx({ changes: [change] })
+    const careless = await site.nginx({ root: longWayTo(site), changes: [change] })
     const deadline = performance.now() + 120_000
     const tally = await hammer(
       site,
