@@ -65,18 +65,16 @@ interface Reading extends KeyvLike {
   emit?(event: string, ...details: unknown[]): unknown
 }
 
-type Decode = (raw: unknown) => Promise<unknown>
+type Decode = (raw: unknown) => Promise<unknown> | undefined
 
 function readingOf(keyv: Reading): Reading {
-  const five: Decode | undefined = keyv.deserializeData && ((raw) => keyv.deserializeData?.(raw) ?? nothingRead)
-  const six: Decode | undefined = keyv.decode && ((raw) => decodeSilently(keyv, raw))
+  const five: Decode = (raw) => keyv.deserializeData?.(raw)
+  const six: Decode = (raw) => decodeSilently(keyv, raw)
   return Object.create(keyv, {
-    ...(five && { deserializeData: { value: orDamage(five) } }),
-    ...(six && { decode: { value: orDamage(six) } }),
+    ...(keyv.deserializeData && { deserializeData: { value: orDamage(five) } }),
+    ...(keyv.decode && { decode: { value: orDamage(six) } }),
   }) as Reading
 }
-
-const nothingRead = Promise.resolve(undefined)
 
 function orDamage(decode: Decode): Decode {
   return async (raw) => {
