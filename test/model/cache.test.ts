@@ -20,7 +20,7 @@ import { CacheSubject, type Subjects } from './cache-subject.js'
 import { isFull } from './verdicts.js'
 
 // Thousands of commands.
-vi.setConfig({ testTimeout: 600_000 })
+vi.setConfig({ testTimeout: isFull ? 3_600_000 : 600_000 })
 
 const stores: Readonly<Record<string, () => Subjects>> = {
   MemoryStore: () => ({ open: () => new MemoryStore(), areShared: false, loss: 'nothing' }),
