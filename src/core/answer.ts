@@ -1,6 +1,6 @@
 /** An answer with its story: what `cache.answer` gives. */
 import type { Landing } from './flight.js'
-import type { KeptPage, PageBody } from './store.js'
+import type { EncodedBody, KeptPage, PageBody } from './store.js'
 
 export interface Answer<Body extends PageBody = PageBody> {
   readonly body: Body
@@ -18,6 +18,8 @@ export interface Answer<Body extends PageBody = PageBody> {
   readonly expiresAtMs?: number
   /** What the render said of the page with `context.describe()`. */
   readonly metadata?: string
+  /** The same body encoded, where the store has it so. Do not change it in place. */
+  readonly encoded?: EncodedBody
 }
 
 export function fromStore(page: Omit<KeptPage, 'lineage'>, status: 'hit' | 'stale'): Answer {
@@ -33,11 +35,12 @@ export function fromFlight(landing: Landing, status: 'rendered' | 'joined'): Ans
   return { ...outline(landing), status, isKept: landing.source === 'kept' }
 }
 
-function outline({ body, renderBeganAtMs, expiresAtMs, metadata }: Omit<KeptPage, 'lineage'>) {
+function outline({ body, renderBeganAtMs, expiresAtMs, metadata, encoded }: Omit<KeptPage, 'lineage'>) {
   return {
     body,
     renderBeganAtMs,
     ...(expiresAtMs !== undefined && { expiresAtMs }),
     ...(metadata !== undefined && { metadata }),
+    ...(encoded !== undefined && { encoded }),
   }
 }

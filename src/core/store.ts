@@ -34,6 +34,12 @@ export interface NewPage {
   readonly showEvictedMs?: number
 }
 
+/** The body of a page in a content coding (RFC 9110, 8.4.1): `gzip`, `br`. */
+export interface EncodedBody {
+  readonly coding: string
+  readonly bytes: Uint8Array
+}
+
 /** A page as a store returns it. */
 export interface KeptPage {
   /** Text when it was kept as text, bytes when as bytes. Do not change bytes in place. */
@@ -44,6 +50,8 @@ export interface KeptPage {
   readonly renderMs?: number
   /** As it was kept: never another page's, and never missing where there was one. */
   readonly metadata?: string
+  /** The same body encoded, where the store has it so: for clients that take that coding. Do not change it in place. */
+  readonly encoded?: EncodedBody
   /**
    * What a page that is made of this one is to be kept with (`NewPage.parts`), in a form that only the store
    * reads. Given when it is asked for, and then missing for a page that was kept without `isPart`.

@@ -1,13 +1,15 @@
 /**
- * Precompressed variants: made once, when a page is rendered, and kept with it. zstd where Node has it.
+ * Precompressed variants: made once, when a page is rendered, and kept with it; or those that the store has anyway. zstd
+ * where Node has it.
  *
  * Price: some milliseconds of a worker thread for each kept page of text, and a third more than the
  * compressed size in the store. What is short, compressed already, or not text is left alone.
  */
 import { promisify } from 'node:util'
 import * as zlib from 'node:zlib'
+import type { EncodedBody, PageBody } from '../core/store.js'
 import { type Fields, fieldOf, type PageRequest, requestField } from './message.js'
-import type { Encoded } from './stored-page.js'
+import type { Encoded, StoredPage } from './stored-page.js'
 
 export type Coding = 'br' | 'gzip' | 'zstd'
 
@@ -37,19 +39,41 @@ const leastBytes = 1024
 
 /** The variants of a page that are worth keeping: those a tenth smaller than the page itself. */
 export async function compressed(headers: Fields, bytes: Uint8Array, codings: readonly Coding[]): Promise<Encoded[]> {
-  const isCoded = fieldOf(headers, 'content-encoding') !== undefined
-  const isFixed = /(?:^|,)\s*no-transform\s*(?:,|$)/i.test(fieldOf(headers, 'cache-control') ?? '')
-  if (bytes.length < leastBytes || isCoded || isFixed || !textual.test(fieldOf(headers, 'content-type') ?? ''))
-    return []
+  if (!mayBeCoded(headers, bytes.length)) return []
   const made = await Promise.all(
     codings.map(async (coding): Promise<Encoded[]> => {
       const encoded = await compressors[coding]?.(bytes)
-      return encoded === undefined || encoded.length > bytes.length * 0.9
+      return encoded === undefined || !isWorthIt(encoded, bytes.length)
         ? []
         : [{ coding, bytes: encoded, size: encoded.length }]
     }),
   )
   return made.flat()
+}
+
+/** `page` with the variant that the store has of its body, if that is one of `codings`, and as good as one of our own. */
+export function withStored(
+  page: StoredPage,
+  body: PageBody,
+  stored: EncodedBody | undefined,
+  codings: readonly Coding[],
+): StoredPage {
+  if (stored === undefined || !codings.some((coding) => coding === stored.coding)) return page
+  const { coding, bytes } = stored
+  const size = Buffer.byteLength(body)
+  const isKnown = page.encodings.some((encoded) => encoded.coding === coding)
+  if (isKnown || !mayBeCoded(page.headers, size) || !isWorthIt(bytes, size)) return page
+  return { ...page, encodings: [...page.encodings, { coding, bytes, size: bytes.length }] }
+}
+
+function mayBeCoded(headers: Fields, size: number): boolean {
+  const isCoded = fieldOf(headers, 'content-encoding') !== undefined
+  const isFixed = /(?:^|,)\s*no-transform\s*(?:,|$)/i.test(fieldOf(headers, 'cache-control') ?? '')
+  return size >= leastBytes && !isCoded && !isFixed && textual.test(fieldOf(headers, 'content-type') ?? '')
+}
+
+function isWorthIt(encoded: Uint8Array, size: number): boolean {
+  return encoded.length <= size * 0.9
 }
 
 /** The smallest variant that the visitor takes at least as gladly as the page itself; `undefined` for the page itself. */

@@ -13,7 +13,7 @@ import type { PageCache, RenderOptions } from '../core/cache.js'
 import { type Clock, systemClock } from '../core/clock.js'
 import { isPagekeepError } from '../core/errors.js'
 import { cacheStatusOf, type Handling } from './cache-status.js'
-import type { Coding } from './codings.js'
+import { type Coding, withStored } from './codings.js'
 import { DecodedPages } from './decoded-pages.js'
 import { Invalidation } from './invalidation.js'
 import { type Origin, type PageRequest, type Reply, requestField, Unanswered } from './message.js'
@@ -35,13 +35,16 @@ export interface HttpCacheOptions extends PageKeyOptions, Partial<StoringOptions
   readonly vary?: readonly string[] | 'any'
   /** The most variants of one path (by query, cookies, `Vary`) that this process keeps. Default 64. */
   readonly maxVariants?: number
-  /** Which compressed variants are kept with a page. Default `['br', 'gzip']`; `[]` for none. */
+  /**
+   * Which compressed variants are kept with a page, and sent of those that the store has of it (a `DiskStore` with a
+   * `coding`). Default `['br', 'gzip']`; `[]` for none.
+   */
   readonly codings?: readonly Coding[]
   /** Pages longer than this go through unkept, in bytes. Default 10 MiB. */
   readonly maxBodyBytes?: number
   /**
    * Keeps a page that its file alone describes (status 200, the usual type, no end) as a plain file, as nginx would
-   * serve it, with nginx's `ETag`. Price: no compressed variants of it. Default `false`.
+   * serve it, with nginx's `ETag`. Price: no compressed variants of it, but the one that the store may have. Default `false`.
    */
   readonly plain?: boolean
   /**
@@ -160,11 +163,11 @@ export class HttpCache {
   #readyPage(answer: Answer, { key }: PageKey, nowMs: number): ReadyPage | undefined {
     const known = this.#ready.get(answer)
     if (known !== undefined) return known
-    const { body, metadata, status } = answer
+    const { body, metadata, status, encoded } = answer
     const modifiedMs = status === 'hit' || status === 'stale' ? answer.renderBeganAtMs : undefined
     const page = metadata === undefined ? plainPage(key, body, modifiedMs, nowMs) : this.#decoded.get(metadata)
     if (page === undefined) return undefined
-    const ready = new ReadyPage(page, body)
+    const ready = new ReadyPage(withStored(page, body, encoded, this.settings.codings), body)
     // What a plain page is described by changes once, when its second is over.
     if (status === 'hit' && (metadata !== undefined || isSettled(modifiedMs, nowMs))) this.#ready.set(answer, ready)
     return ready

@@ -74,6 +74,23 @@ export const scenarios: Record<string, Scenario> = {
     options: { io: 'async' },
     errnos: ['EIO'],
   },
+  'fills, hits and evictions of pages in a coding': {
+    act: async (site) => {
+      for (const key of [...keys, ...keys]) await site.ask(key)
+      await site.evict('news/*', ['news/1.html', 'news/feed.bin'])
+      await site.evict('news/**', keys.slice(1))
+      await site.ask('news/a/2.html')
+      await site.evict({ tag: 'news' }, keys.slice(1))
+    },
+    options: { coding: 'gzip' },
+    errnos: ['EIO'],
+  },
+  'the first use of a new directory for pages in a coding': {
+    arrange: async () => undefined,
+    act: (site) => site.ask('top.html'),
+    options: { coding: 'br' },
+    errnos: ['EIO', 'ENOSPC'],
+  },
   'beginning anew after the tags of pages were removed by hand': {
     arrange: async (site) => {
       await furnish(site)

@@ -7,6 +7,8 @@ import { join } from 'node:path'
 import { createCache, isPagekeepError, type PageCache, type PagekeepError, type SelectorInput } from 'pagekeep'
 import { DiskStore, type DiskStoreOptions, systemFiles } from 'pagekeep/stores/disk'
 import { expect } from 'vitest'
+import { decodeBody } from '../../src/stores/disk/content-coding.js'
+import { Layout } from '../../src/stores/disk/layout.js'
 import { fastDirectory } from '../support/fast-directory.js'
 import type { FaultyFiles } from './faulty-files.js'
 
@@ -32,6 +34,7 @@ export class Site {
   isKeeping = false
   readonly #parent: string
   readonly #options: Partial<DiskStoreOptions>
+  readonly #layout: Layout
   readonly #stores: DiskStore[] = []
   readonly #version = new Map<Key, number>()
   /** No page older than this may be kept. */
@@ -46,6 +49,7 @@ export class Site {
     this.#parent = mkdtempSync(join(base, 'pagekeep-anomaly-'))
     this.directory = join(this.#parent, 'cache')
     this.#options = options
+    this.#layout = new Layout(this.directory, options.coding)
     this.other = this.#cacheOn({})
     this.cache = this.#cacheOn({ files: faulty.files })
   }
@@ -158,8 +162,10 @@ export class Site {
   audit(when: string): void {
     for (const key of keys) {
       for (const place of [key, outerOf(key)]) {
-        if (!systemFiles.lstat(this.path(place))?.isFile()) continue
-        const isFresh = versionOf(key, readFileSync(this.path(place))) >= (this.#oldest.get(key) ?? 0)
+        const path = this.#layout.page(place)
+        if (!systemFiles.lstat(path)?.isFile()) continue
+        const body = decodeBody(this.#layout.coding, readFileSync(path), Number.POSITIVE_INFINITY) as Buffer
+        const isFresh = versionOf(key, body) >= (this.#oldest.get(key) ?? 0)
         expect(isFresh, `${when}: "${place}" is kept, and stale`).toBe(true)
       }
     }
@@ -192,9 +198,8 @@ export class Site {
     const last = new DiskStore({ directory: this.directory })
     last.get('top.html')
     await last.close()
-    for (const room of ['leases', 'temp', 'trash', 'compacting']) {
-      expect(readdirSync(this.path('.pagekeep', room)), room).toEqual([])
-    }
+    const { leases, temp, trash, compacting } = this.#layout
+    for (const room of [leases, temp, trash, compacting]) expect(readdirSync(room), room).toEqual([])
     expect(readdirSync(this.directory).filter((name) => name.startsWith('.pagekeep-'))).toEqual([])
   }
 

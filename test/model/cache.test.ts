@@ -29,6 +29,12 @@ const stores: Readonly<Record<string, () => Subjects>> = {
     const dispose = () => rmSync(directory, { recursive: true, force: true })
     return { open: () => new DiskStore({ directory }), dispose, areShared: true, loss: 'what had the tag' }
   },
+  "DiskStore with coding: 'gzip'": () => {
+    const directory = mkdtempSync(join(tmpdir(), 'pagekeep-model-'))
+    const dispose = () => rmSync(directory, { recursive: true, force: true })
+    const open = () => new DiskStore({ directory, coding: 'gzip' })
+    return { open, dispose, areShared: true, loss: 'what had the tag' }
+  },
   'KeyvStore of Keyv 5': () => onMap((store) => new Keyv({ store })),
   'KeyvStore of Keyv 6': () => onMap((store) => new Keyv6({ store })),
 }

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseSelector } from 'pagekeep'
-import { DiskStore, type Files, systemFiles } from 'pagekeep/stores/disk'
+import { type ContentCoding, DiskStore, type Files, systemFiles } from 'pagekeep/stores/disk'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Fill } from '../../src/core/store.js'
 import { Layout } from '../../src/stores/disk/layout.js'
@@ -92,14 +92,23 @@ describe('the disk store does its system calls in the order of the model', () =>
       expect(await played(scene)).toEqual(modelled(scene))
     })
   }
+
+  // To the protocol a page in a content coding is a page: one file, under another name.
+  for (const coding of ['gzip', 'br'] as const) {
+    for (const [title, scene] of Object.entries(scenes)) {
+      it(`publish() and evict() take the same steps where pages lie in ${coding}: ${title}`, async () => {
+        expect(await played(scene, undefined, coding)).toEqual(modelled(scene))
+      })
+    }
+  }
 })
 
 it('TagCompaction takes the steps of the model', async () => {
   const store = new DiskStore({ directory })
   await (store.begin(key) as Fill).publish({ body: 'page', tags: ['port:1'], renderBeganAtMs: 0 })
   await store.close()
-  const { files, take } = recording(systemFiles, directory, key)
   const layout = new Layout(directory)
+  const { files, take } = recording(systemFiles, layout, key)
   const disk = {
     files,
     layout,
@@ -159,9 +168,13 @@ describe('another order is noticed', () => {
 })
 
 /** The steps of the real store, one list an act. */
-async function played(scene: Scene, change: (files: Files) => Files = (files) => files): Promise<StepName[][]> {
-  const { files, take } = recording(systemFiles, directory, key)
-  const store = new DiskStore({ directory, files: change(files) })
+async function played(
+  scene: Scene,
+  change: (files: Files) => Files = (files) => files,
+  coding: ContentCoding = 'identity',
+): Promise<StepName[][]> {
+  const { files, take } = recording(systemFiles, new Layout(directory, coding), key)
+  const store = new DiskStore({ directory, files: change(files), coding })
   const body = scene.hasRecord ? Uint8Array.of(1, 2, 3) : 'page'
   const page = { body, tags: scene.hasTags ? ['port:1'] : [], renderBeganAtMs: 0 }
   // Another page comes first: directories are made, logs have lines, and the eviction log is open. It has a tag of

@@ -6,6 +6,7 @@
 import { basename, dirname } from 'node:path'
 import type { Files } from 'pagekeep/stores/disk'
 import { openFlags } from '../../src/stores/disk/files.js'
+import type { Layout } from '../../src/stores/disk/layout.js'
 import type { StepName } from './step-names.js'
 
 type Kind =
@@ -29,11 +30,11 @@ export interface Recording {
   take(): StepName[]
 }
 
-/** Records what is done to the page at `key` in `root`, by the calls of `files`. */
-export function recording(files: Files, root: string, key: string): Recording {
+/** Records what is done to the page of `key` in the directory of `layout`, by the calls of `files`. */
+export function recording(files: Files, layout: Layout, key: string): Recording {
   let steps: StepName[] = []
   const opened = new Map<number, { readonly kind: Kind; isWritten: boolean }>()
-  const kindOf = (path: string) => kindOfPath(path, root, key)
+  const kindOf = (path: string) => kindOfPath(path, layout, key)
   const note = (name: StepName | undefined) => {
     // A long file is read in several calls.
     if (name !== undefined && !(name.startsWith('read ') && steps.at(-1) === name)) steps.push(name)
@@ -156,16 +157,16 @@ function renameName(from: Kind, to: Kind): StepName | undefined {
   return from === 'records directory' ? 'rename records to trash' : 'rename page directory to trash'
 }
 
-function kindOfPath(path: string, root: string, key: string): Kind {
+function kindOfPath(path: string, layout: Layout, key: string): Kind {
+  const { root } = layout
   if (!path.startsWith(`${root}/`)) return 'other'
   const [home, room = '', ...rest] = path.slice(root.length + 1).split('/')
   if (home !== '.pagekeep') {
-    const place = path.slice(root.length + 1)
-    return place === key ? 'page' : place === dirname(key) ? 'page directory' : 'other'
+    return path === layout.page(key) ? 'page' : path === dirname(layout.page(key)) ? 'page directory' : 'other'
   }
   const isInside = rest.length > 0
   if (room === 'evictlog') return 'eviction log'
-  if (room === 'leases') return !isInside ? 'leases' : rest[0]?.includes('~') ? 'token' : 'lock'
+  if (room === basename(layout.leases)) return !isInside ? 'leases' : rest[0]?.includes('~') ? 'token' : 'lock'
   if (room === 'tags') return isInside && !rest[0]?.startsWith('.') ? 'bucket' : 'other'
   if (room === 'compacting') return isInside ? 'part' : 'compacting'
   if (room === 'meta') {

@@ -61,7 +61,7 @@ export async function examine(settings: Settings, maxLagMs: number): Promise<Fin
             'Set PAGEKEEP_DIRECTORY, or store.directory in the config.',
           ),
         ]
-      : checkDirectory(directory)
+      : checkDirectory(directory, settings.store().coding)
   const isCache = findings.some(({ code, level }) => code === 'directory' && level === 'ok')
   if (directory !== undefined && isCache) findings.push(checkListener(directory, maxLagMs))
   if (!settings.hasDatabase) {

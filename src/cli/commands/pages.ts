@@ -5,7 +5,7 @@ import type { EvictionReport } from '../../core/eviction-report.js'
 import { checkKey } from '../../core/key.js'
 import type { Selector } from '../../core/selector.js'
 import type { Store } from '../../core/store.js'
-import type { DiskStore } from '../../stores/disk/index.js'
+import { layoutOf } from '../../stores/disk/inspect.js'
 import { confirm } from '../ask.js'
 import { inputOf, readSelector } from '../selector-argument.js'
 import { bytes, duration, type Terminal } from '../terminal.js'
@@ -20,13 +20,14 @@ export function ls(context: Context, [selector]: readonly string[], flags: Flags
   const wanted = selector === undefined ? undefined : readSelector(selector)
   const limit = readCount('--limit', flags.limit as string | undefined, Number.POSITIVE_INFINITY)
   return withCache(context, async (_cache, store) => {
+    const layout = layoutOf(store.directory)
     let shown = 0
     const seen = new Set<string>()
     for await (const key of store.keys(wanted)) {
       if (shown >= limit || signal.aborted) break
       // Logs of tags name a key more than once.
       if (wanted?.kind === 'tag' && (seen.has(key) || !seen.add(key))) continue
-      const facts = flags.long === true || terminal.json ? factsOf(store, key) : { key }
+      const facts = flags.long === true || terminal.json ? factsOf(layout.page(key), key) : { key }
       if (facts === undefined) continue
       shown++
       terminal.answer(facts, () => ('bytes' in facts ? longLine(facts) : key))
@@ -48,7 +49,7 @@ export function cat(context: Context, [key = '']: readonly string[], _flags: Fla
     const body = Buffer.from(page.body as string)
     if (terminal.json) {
       const isText = typeof page.body === 'string'
-      const { body: _, ...rest } = page
+      const { body: _, encoded: __, ...rest } = page
       terminal.document({
         key,
         ...rest,
@@ -115,9 +116,9 @@ interface Facts {
   readonly keptAtMs: number
 }
 
-function factsOf(store: DiskStore, key: string): Facts | undefined {
+function factsOf(path: string, key: string): Facts | undefined {
   try {
-    const { size, mtimeMs } = statSync(`${store.directory}/${key}`)
+    const { size, mtimeMs } = statSync(path)
     return { key, bytes: size, keptAtMs: Math.round(mtimeMs) }
   } catch (thrown) {
     // Evicted meanwhile.

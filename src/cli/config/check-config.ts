@@ -216,6 +216,7 @@ const shape = fields({
     directoryMode: count,
     hotBytes: count,
     io: oneOf('sync', 'async'),
+    coding: oneOf('identity', 'gzip', 'br'),
     maxBytes: count,
     maxFiles: count,
     minFreeBytes: count,

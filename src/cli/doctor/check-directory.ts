@@ -1,13 +1,15 @@
 /** The cache directory as it lies there: is it one, may we use it, is there room, what do dead processes leave. */
 import { accessSync, constants, statfsSync } from 'node:fs'
 import { reasonOf } from '../../core/errors.js'
+import type { ContentCoding } from '../../stores/disk/index.js'
 import { type DirectoryFacts, inspectDirectory } from '../../stores/disk/inspect.js'
 import { bytes, duration } from '../terminal.js'
 import { type Finding, fail, ok, warn } from './finding.js'
 
 const staleLeaseMs = 3_600_000
 
-export function checkDirectory(directory: string): Finding[] {
+/** `coding`: what the config says that pages lie in, if it does. */
+export function checkDirectory(directory: string, coding?: ContentCoding): Finding[] {
   let facts: DirectoryFacts
   try {
     facts = inspectDirectory(directory)
@@ -57,16 +59,17 @@ export function checkDirectory(directory: string): Finding[] {
     ok('directory', directory, 'It is a cache of pages.'),
     ...checkUse(facts),
     ...checkPlace(facts),
+    ...checkCoding(facts, coding),
     checkRoom(directory),
     checkLeftovers(facts),
   ]
 }
 
-function checkUse({ directory, userId, groupId, mode = 0 }: DirectoryFacts): Finding[] {
+function checkUse({ directory, leasesPath, userId, groupId, mode = 0 }: DirectoryFacts): Finding[] {
   const findings: Finding[] = []
   try {
     accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK)
-    accessSync(`${directory}/.pagekeep/leases`, constants.R_OK | constants.W_OK | constants.X_OK)
+    accessSync(leasesPath, constants.R_OK | constants.W_OK | constants.X_OK)
     findings.push(ok('writable', directory, 'This process may write to it.'))
   } catch {
     const advice = `Run as the user ${userId}, or give the directory a group that both are in, and the store fileMode 0o664 and directoryMode 0o2775.`
@@ -114,6 +117,28 @@ function checkPlace({ directory, elsewhere, missing }: DirectoryFacts): Finding[
     ]
   }
   return [ok('same-device', directory, 'All of it is on one device.')]
+}
+
+/** Nothing is said of plain pages that are to be plain. */
+function checkCoding({ directory, codings }: DirectoryFacts, wanted: ContentCoding | undefined): Finding[] {
+  const [found, other] = codings
+  if (found === undefined || (other === undefined && found === 'identity' && (wanted ?? found) === found)) return []
+  if (other !== undefined) {
+    const message = `It says that its pages lie in the codings ${codings.join(' and ')}.`
+    return [
+      fail('coding', directory, message, 'End the processes that use it, remove it, and give all the same coding.'),
+    ]
+  }
+  if (wanted === undefined || wanted === found)
+    return [ok('coding', directory, `Its pages lie in the coding ${found}.`)]
+  return [
+    fail(
+      'coding',
+      directory,
+      `Its pages lie in the coding ${found}, and store.coding is '${wanted}': evictions are refused where pages are kept.`,
+      'Mend store.coding; or, to change it, end the processes that use the directory, and remove it.',
+    ),
+  ]
 }
 
 function checkRoom(directory: string): Finding {

@@ -49,8 +49,9 @@ export function* adoptPages(disk: Disk, log: PublishLog, segmentLines: number): 
     let count = 0
     for (const { path, kind, isHidden } of walk(files, layout.root, '')) {
       if (++count % 256 === 0) yield
-      if (kind !== 'file' || isHidden || keyProblem(path) !== undefined) continue
-      const line = lineOf(disk, path)
+      const key = kind === 'file' && !isHidden ? layout.keyAt(path) : undefined
+      if (key === undefined || keyProblem(key) !== undefined) continue
+      const line = lineOf(disk, key)
       if (line !== undefined) lines.push(line)
       if (lines.length < segmentLines) continue
       log.write(lines, 0)

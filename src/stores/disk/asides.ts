@@ -11,6 +11,7 @@
  */
 import type { BigIntStats } from 'node:fs'
 import type { EvictedPage } from '../../core/store.js'
+import { decodePage } from './coded-page.js'
 import { decodeText } from './decode-text.js'
 import { makeDirectory } from './directories.js'
 import type { Disk } from './disk.js'
@@ -103,8 +104,10 @@ export class Asides {
         const { record, terms } = this.#readRecord(place, stats)
         if (terms !== undefined && isOver(terms)) this.drop(key)
         if (record === undefined || terms === undefined || isOver(terms)) return undefined
-        const bytes = readAll(files, fd, Number(stats.size))
-        if (bytes.length !== Number(stats.size)) return undefined
+        const stored = readAll(files, fd, Number(stats.size))
+        if (stored.length !== Number(stats.size)) return undefined
+        const bytes = decodePage(this.#disk, key, stored, Number.POSITIVE_INFINITY)
+        if (bytes === undefined || bytes === 'large') return undefined
         const { isBytes, ...rest } = record
         const page = { body: isBytes ? bytes : decodeText(bytes), ...rest }
         return { page, evictedMsAgo: Date.now() - terms.evictedAtMs }

@@ -1,5 +1,6 @@
 /** The options of a disk store, checked without touching the disk. */
 import type { PagekeepError } from '../../core/errors.js'
+import { type ContentCoding, contentCodings } from './content-coding.js'
 import { type Files, systemFiles } from './files.js'
 import { recordBit } from './page-record.js'
 
@@ -59,6 +60,14 @@ export interface DiskStoreOptions {
    * the log is full, and at most once a second. Otherwise as `maxBytes`.
    */
   readonly minFreeBytes?: number
+  /**
+   * The content coding (RFC 9110, 8.4.1) that all pages of the directory lie in: `'gzip'` as `<key>.gz`, `'br'` as
+   * `<key>.br`, which a web server can send as they are; `'identity'`: as plain files at their keys. Default: the one
+   * that the directory has, `'identity'` for a new one. A directory whose pages lie in another one is refused with
+   * `store-unusable`; one without pages takes the new one. Prices: compressing each page that is kept, decompressing at
+   * each hit that is not from memory (decision 0026); pages over 64 MiB are not kept.
+   */
+  readonly coding?: ContentCoding
   /** The system calls. Default: this machine's. For tests that inject faults. */
   readonly files?: Files
 }
@@ -67,9 +76,11 @@ export type SizeLimits = Pick<DiskStoreOptions, (typeof limitNames)[number]>
 
 const limitNames = ['maxBytes', 'maxFiles', 'minFreeBytes'] as const
 
-export interface CheckedOptions extends Required<Omit<DiskStoreOptions, keyof SizeLimits>> {
+export interface CheckedOptions extends Required<Omit<DiskStoreOptions, keyof SizeLimits | 'coding'>> {
   /** `undefined` when there is none. */
   readonly limits: SizeLimits | undefined
+  /** `undefined`: what the directory says. */
+  readonly coding: ContentCoding | undefined
 }
 
 /** Throws `TypeError` or `RangeError`. */
@@ -89,10 +100,14 @@ export function checkOptions(options: DiskStoreOptions): CheckedOptions {
     throw new RangeError(`Expected hotBytes to be an integer, 0 or more, got ${String(hotBytes)}`)
   }
   if (io !== 'sync' && io !== 'async') throw new RangeError(`Expected io to be 'sync' or 'async', got ${String(io)}`)
+  const { coding } = options
+  if (coding !== undefined && !contentCodings.includes(coding)) {
+    throw new RangeError(`Expected coding to be one of ${contentCodings.join(', ')}, got ${String(coding)}`)
+  }
   const limits = checkLimits(options)
   const files = options.files ?? systemFiles
   const modes = { fileMode, directoryMode }
-  return { directory, mayEmptyDirectory, trustsRestarts, ...modes, hotBytes, io, onFault, limits, files }
+  return { directory, mayEmptyDirectory, trustsRestarts, ...modes, hotBytes, io, coding, onFault, limits, files }
 }
 
 function checkLimits(options: DiskStoreOptions): SizeLimits | undefined {

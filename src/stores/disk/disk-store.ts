@@ -116,6 +116,7 @@ export class DiskStore implements Store {
       disk: this.#disk,
       adopts: checked.mayEmptyDirectory,
       trustsRestarts: checked.trustsRestarts,
+      coding: checked.coding,
       forgetPages: () => forgetPages(this.#disk, this.#trash),
       prepared: () => this.#inBackground(),
     })

@@ -151,6 +151,21 @@ export class Evictor {
     }
   }
 
+  /** Removes what lies at `path`, a page or not: somebody else's file, a symbolic link. */
+  #removeFile(selector: Selector, path: string, work: Work): void {
+    const { files, layout } = this.#parts.disk
+    const key = layout.keyAt(path)
+    if (key !== undefined) {
+      this.#removePage(selector, key, work)
+      return
+    }
+    try {
+      files.unlink(layout.place(path))
+    } catch (thrown) {
+      if (!isAbsence(thrown)) work.tally.fail(selector, path, thrown)
+    }
+  }
+
   async #removeSubtree(selector: PatternSelector, work: Work): Promise<void> {
     const { trash } = this.#parts
     const { tally, slices } = work
@@ -162,7 +177,7 @@ export class Evictor {
     for (const { path, kind } of this.#entriesOfRoot(selector, tally)) {
       if (slices.isFull()) await slices.pause()
       if (kind === 'directory') await this.#removeDirectory(selector, path, work)
-      else this.#removePage(selector, path, work)
+      else this.#removeFile(selector, path, work)
     }
     trash.discard(this.#takeRecords(selector))
     try {
@@ -196,9 +211,9 @@ export class Evictor {
    */
   async #removeDirectory(selector: PatternSelector, directory: string, work: Work): Promise<boolean> {
     const { disk, trash } = this.#parts
-    const path = disk.layout.page(directory)
+    const path = disk.layout.place(directory)
     const stats = disk.files.lstat(path)
-    if (stats?.isSymbolicLink()) this.#removePage(selector, directory, work)
+    if (stats?.isSymbolicLink()) this.#removeFile(selector, directory, work)
     if (!stats?.isDirectory()) return false
     let taken: Discarded
     try {
@@ -227,7 +242,8 @@ export class Evictor {
   #setterAside(taken: Discarded, records: Discarded | undefined): (page: RemovedPage) => void {
     const { asides } = this.#parts
     if (records === undefined || !asides.areUsed()) return () => undefined
-    return ({ key, place }) => void asides.take(key, `${taken.path}/${place}`, `${records.path}/${recordName(place)}`)
+    return ({ key, place, keyBelow }) =>
+      void asides.take(key, `${taken.path}/${place}`, `${records.path}/${recordName(keyBelow)}`)
   }
 
   /** Walks and removes in place. A symbolic link on the way is removed, not followed: it may lead anywhere. */
@@ -235,7 +251,7 @@ export class Evictor {
     const { files, layout } = this.#parts.disk
     const { tally, slices } = work
     // Most changes are of what nobody has asked for, and an exception costs ten times as much as this look.
-    if (files.lstat(layout.page(directory)) === undefined) return
+    if (files.lstat(layout.place(directory)) === undefined) return
     const reaching = (below: string) => patterns.filter((pattern) => pattern.mayReachInto(below))
     const found = walk(files, layout.root, directory, {
       enters: (below) => patterns.some((pattern) => pattern.mayReachInto(below)),
@@ -248,9 +264,11 @@ export class Evictor {
     for (const { path, kind, isHidden } of found) {
       if (slices.isFull()) await slices.pause()
       if (isHidden || kind === 'directory') continue
+      const key = layout.keyAt(path)
       const match =
-        patterns.find((pattern) => pattern.matches(path)) ?? (kind === 'link' ? reaching(path)[0] : undefined)
-      if (match !== undefined) this.#removePage(match, path, work)
+        (key === undefined ? undefined : patterns.find((pattern) => pattern.matches(key))) ??
+        (kind === 'link' ? reaching(path)[0] : undefined)
+      if (match !== undefined) this.#removeFile(match, path, work)
     }
   }
 }

@@ -3,17 +3,18 @@
  *
  * The order of `publish` is the proof: write into the token, register the tags, *then* read the eviction
  * log, then announce the page to the size limit, if there is one, then the record, then the one rename. Every
- * failure ends in a released lease and no new page.
+ * failure ends in a released lease and no new page. The content coding comes before all of that.
  */
-import type { Fill, FillState, NewPage } from '../../core/store.js'
+import type { Awaitable, Fill, FillState, NewPage } from '../../core/store.js'
 import { writeLineage } from '../part-tags.js'
 import type { Asides } from './asides.js'
+import { encodeBody } from './content-coding.js'
 import type { Disk } from './disk.js'
 import { diskError, errnoOf, isAbsence, saysFull } from './disk-error.js'
 import type { EvictionLog, LogPosition } from './eviction-log.js'
 import { openFlags } from './files.js'
 import type { Lease } from './lease.js'
-import { encodePage } from './page-file.js'
+import { bytesOf, recordOf } from './page-file.js'
 import {
   asideBit,
   type PageStats,
@@ -64,14 +65,19 @@ export class DiskFill implements Fill {
     return this.#parts.log.hasGrownSince(this.#position) ? 'unsure' : 'current'
   }
 
-  publish(page: NewPage): 'kept' | 'doomed' {
+  /** At once, unless the page is to be coded and long. */
+  publish(page: NewPage): Awaitable<'kept' | 'doomed'> {
     if (this.#isOver) return 'doomed'
     try {
-      return this.#publishWithRoom(page)
+      const bytes = encodeBody(this.#parts.disk.layout.coding, bytesOf(page))
+      if (!(bytes instanceof Promise)) return this.#keep(page, bytes)
+      // An eviction that dooms the fill meanwhile leaves no token to write into.
+      return bytes.then(
+        (coded) => this.#keep(page, coded),
+        (thrown) => this.#fail(thrown),
+      )
     } catch (thrown) {
-      throw diskError(`keep the page "${this.key}"`, thrown, this.key)
-    } finally {
-      this.abandon()
+      return this.#fail(thrown)
     }
   }
 
@@ -87,24 +93,40 @@ export class DiskFill implements Fill {
     return writeLineage(this.key, this.#tags)
   }
 
+  #keep(page: NewPage, bytes: Uint8Array): 'kept' | 'doomed' {
+    if (this.#isOver) return 'doomed'
+    try {
+      return this.#publishWithRoom(page, bytes)
+    } catch (thrown) {
+      return this.#fail(thrown)
+    } finally {
+      this.abandon()
+    }
+  }
+
+  #fail(thrown: unknown): never {
+    this.abandon()
+    throw diskError(`keep the page "${this.key}"`, thrown, this.key)
+  }
+
   /** On a full disk pages make room, if their size is limited; then it is tried once more. */
-  #publishWithRoom(page: NewPage): 'kept' | 'doomed' {
+  #publishWithRoom(page: NewPage, bytes: Uint8Array): 'kept' | 'doomed' {
     const { limit } = this.#parts
     try {
-      return this.#publish(page)
+      return this.#publish(page, bytes)
     } catch (thrown) {
-      if (limit === undefined || !saysFull(thrown) || !limit.makeRoom(Buffer.byteLength(page.body))) throw thrown
-      return this.#publish(page)
+      if (limit === undefined || !saysFull(thrown) || !limit.makeRoom(bytes.length)) throw thrown
+      return this.#publish(page, bytes)
     } finally {
       limit?.published()
     }
   }
 
-  #publish(page: NewPage): 'kept' | 'doomed' {
+  #publish(page: NewPage, bytes: Uint8Array): 'kept' | 'doomed' {
     const { disk, log, parts } = this.#parts
     const own = allTags(page)
     this.#tags = own
-    const { bytes, record } = encodePage(page, page.isPart ? parts.recordOf(this.#position, own) : undefined)
+    const record = recordOf(page, page.isPart ? parts.recordOf(this.#position, own) : undefined)
     if (record?.showEvictedMs !== undefined) this.#parts.asides.prepare()
     const stats = this.#write(bytes, markOf(record))
     if (stats === undefined) return 'doomed'

@@ -1,6 +1,6 @@
 /**
  * Every page away at once, synchronously, before anything else is served: for when nobody can tell any more
- * which of them an eviction would have to find. In the order of every eviction: first the fills in flight are
+ * which of them an eviction would have to find, in whatever coding they lie. In the order of every eviction: first the fills in flight are
  * doomed, then the pages go. Dotfiles stay, or come back in the background (trash.ts).
  */
 import { parseSelector } from '../../core/selector.js'
@@ -25,7 +25,7 @@ export function forgetPages(disk: Disk, trash: Trash): void {
   trash.discard(trash.takeAsides())
   for (const entry of disk.files.list(disk.layout.root)) {
     if (entry.name.startsWith('.')) continue
-    if (!entry.isDirectory()) disk.files.unlink(disk.layout.page(entry.name))
+    if (!entry.isDirectory()) disk.files.unlink(disk.layout.place(entry.name))
     else if (!takeDirectory(trash, entry.name)) removeBelow(disk, entry.name)
   }
 }
@@ -60,6 +60,6 @@ function removeBelow({ files, layout }: Disk, directory: string): void {
     if (directory !== ofTheFileSystem) throw thrown
   }
   for (const { path, kind, isHidden } of walk(files, layout.root, directory, { failed })) {
-    if (kind !== 'directory' && !isHidden) files.unlink(layout.page(path))
+    if (kind !== 'directory' && !isHidden) files.unlink(layout.place(path))
   }
 }

@@ -89,14 +89,14 @@ export class HotCopies {
    * A page that was read, with the stats that were taken before its bytes were. `beganAtMs` and `endedAtMs`, by a
    * clock that only goes forward, are before the stats and after them.
    */
-  offer(key: string, page: KeptPage, stats: Identity, { beganAtMs, endedAtMs }: ReadTime): void {
+  offer(key: string, read: Measured, stats: Identity, { beganAtMs, endedAtMs }: ReadTime): void {
     const sighting = this.#seen.get(key)
     const ctimeNs = Number(stats.ctimeNs)
     if (sighting?.ctimeNs !== ctimeNs) {
       this.#seen.set(key, { ctimeNs, atMs: endedAtMs })
     } else if (beganAtMs - sighting.atMs >= tickOf(stats)) {
       this.#seen.delete(key)
-      const copy = { page, identity: identityOf(stats), bytes: bytesOf(key, page, stats) }
+      const copy = { page: read.page, identity: identityOf(stats), bytes: bytesOf(key, read) }
       const isRoom = this.#proven.calculatedSize + copy.bytes <= this.#proven.maxSize
       const home = isRoom && copy.bytes <= this.#new.maxSize ? this.#proven : this.#new
       home.set(key, copy)
@@ -113,6 +113,12 @@ export class HotCopies {
     this.#new.clear()
     this.#seen.clear()
   }
+}
+
+/** A page, and how long its body is in bytes. */
+export interface Measured {
+  readonly page: KeptPage
+  readonly bytes: number
 }
 
 export interface ReadTime {
@@ -139,7 +145,8 @@ function tickOf({ ctimeNs }: Identity): number {
 }
 
 /** Text that is not ASCII takes up to two bytes a character; JavaScript does not say which. */
-function bytesOf(key: string, { body, metadata = '' }: KeptPage, { size }: Identity): number {
-  const isOneByte = typeof body !== 'string' || body.length === Number(size)
-  return overheadBytes + key.length + 2 * metadata.length + body.length * (isOneByte ? 1 : 2)
+function bytesOf(key: string, { page: { body, metadata = '', encoded }, bytes }: Measured): number {
+  const isOneByte = typeof body !== 'string' || body.length === bytes
+  const encodedBytes = encoded?.bytes.length ?? 0
+  return overheadBytes + key.length + 2 * metadata.length + body.length * (isOneByte ? 1 : 2) + encodedBytes
 }

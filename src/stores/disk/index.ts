@@ -1,4 +1,5 @@
 /** The disk store's front door. */
+export type { ContentCoding } from './content-coding.js'
 export type { DiskStoreOptions } from './disk-options.js'
 export { DiskStore } from './disk-store.js'
 export { type Files, systemFiles } from './files.js'

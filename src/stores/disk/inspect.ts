@@ -4,8 +4,9 @@
  */
 import { lstatSync, readdirSync, readFileSync } from 'node:fs'
 import { checkKey } from '../../core/key.js'
+import type { ContentCoding } from './content-coding.js'
 import { isAbsence } from './disk-error.js'
-import { Layout } from './layout.js'
+import { codingsByLeases, codingsByMarker, Layout } from './layout.js'
 import { type PageRecord, recordBit, recordIn } from './page-record.js'
 
 export { type JournalDoom, type JournalEntry, type JournalEviction, readJournal } from './journal.js'
@@ -14,6 +15,7 @@ export { type JournalDoom, type JournalEntry, type JournalEviction, readJournal 
 export interface PageFacts extends Partial<Omit<PageRecord, 'part'>> {
   readonly key: string
   readonly path: string
+  /** How long its file is. */
   readonly bytes: number
   /** When it was kept, in milliseconds since 1970. */
   readonly keptAtMs: number
@@ -22,9 +24,22 @@ export interface PageFacts extends Partial<Omit<PageRecord, 'part'>> {
   readonly tags: readonly string[]
 }
 
+/** Where everything lies in a directory, by the coding that it says its pages have; `identity` where it says nothing. */
+export function layoutOf(directory: string): Layout {
+  return new Layout(directory, codingsOf(directory)[0])
+}
+
+/** What a directory says of the coding of its pages: one, unless somebody was there by hand. */
+function codingsOf(directory: string): ContentCoding[] {
+  const { home, tags } = new Layout(directory)
+  const namesIn = (path: string) => whereThere(() => readdirSync(path)) ?? []
+  const codings = codingsByLeases(namesIn(home))
+  return codings.length > 0 ? codings : codingsByMarker(namesIn(tags))
+}
+
 /** What is known of `key`'s page, or `undefined` when none is kept. Throws `key-invalid`. */
 export function inspectPage(directory: string, key: string): PageFacts | undefined {
-  const layout = new Layout(directory)
+  const layout = layoutOf(directory)
   const path = layout.page(checkKey(key))
   const stats = whereThere(() => lstatSync(path, { bigint: true }))
   if (stats === undefined || !stats.isFile()) return undefined
@@ -49,6 +64,10 @@ export interface DirectoryFacts {
   readonly userId?: number
   readonly groupId?: number
   readonly mode?: number
+  /** What its pages lie in, of a cache: one, unless it contradicts itself. */
+  readonly codings: readonly ContentCoding[]
+  /** Where tokens of renders in flight lie. */
+  readonly leasesPath: string
   /** Those of our directories that lie on another device than the pages. */
   readonly elsewhere: readonly string[]
   /** Those that are missing. */
@@ -61,8 +80,9 @@ export interface DirectoryFacts {
 
 /** What is known of a directory; throws what the file system says when it may not be read. */
 export function inspectDirectory(directory: string): DirectoryFacts {
-  const layout = new Layout(directory)
-  const none = { directory: layout.root, elsewhere: [], missing: [], leases: 0, oldestLeaseAtMs: undefined, trash: 0 }
+  const layout = layoutOf(directory)
+  const places = { directory: layout.root, codings: codingsOf(directory), leasesPath: layout.leases }
+  const none = { ...places, elsewhere: [], missing: [], leases: 0, oldestLeaseAtMs: undefined, trash: 0 }
   const root = whereThere(() => lstatSync(layout.root))
   if (root === undefined) return { ...none, kind: 'missing' }
   const names = whereThere(() => readdirSync(layout.root))

@@ -22,8 +22,9 @@ export async function* listKeys(disk: Disk, tags: TagIndex, selector: Selector |
     const enters = (directory: string) => selector?.mayReachInto(directory) ?? true
     for (const { path, kind, isHidden } of walk(disk.files, disk.layout.root, selector?.directory ?? '', { enters })) {
       if (slices.isFull()) await slices.pause()
-      if (kind !== 'file' || isHidden || keyProblem(path) !== undefined) continue
-      if (selector?.matches(path) ?? true) yield path
+      const key = kind === 'file' && !isHidden ? disk.layout.keyAt(path) : undefined
+      if (key === undefined || keyProblem(key) !== undefined) continue
+      if (selector?.matches(key) ?? true) yield key
     }
   } catch (thrown) {
     throw diskError('list the kept pages', thrown)

@@ -1,6 +1,6 @@
 /**
- * A page as a file. Plain text without an expiry or metadata is nothing but its bytes; all other pages,
- * empty ones too, have a record beside them, announced by a bit of the file's mode (page-record.ts).
+ * A page as a file. Plain text without an expiry or metadata is nothing but its bytes, coded as the directory's pages
+ * are; all other pages, empty ones too, have a record beside them, announced by a bit of the file's mode (page-record.ts).
  *
  * An empty file without a record is no page: a loss of power leaves such files.
  */
@@ -13,17 +13,18 @@ export interface ReadPage extends KeptPage {
   readonly part?: PartRecord
 }
 
-/** What is written for `page`: its bytes, and its record if it needs one. */
-export function encodePage(
-  page: NewPage,
-  part: PartRecord | undefined,
-): { readonly bytes: Uint8Array; readonly record: WrittenRecord | undefined } {
+/** What is written for a page, before it is coded. */
+export function bytesOf({ body }: NewPage): Uint8Array {
+  return typeof body === 'string' ? Buffer.from(body) : body
+}
+
+/** The record of `page`, if it needs one. */
+export function recordOf(page: NewPage, part: PartRecord | undefined): WrittenRecord | undefined {
   const { body, renderBeganAtMs, expiresAtMs, renderMs, metadata, showEvictedMs = 0 } = page
   const isBytes = typeof body !== 'string'
-  const bytes = isBytes ? body : Buffer.from(body)
   const isPlain = expiresAtMs === undefined && metadata === undefined && part === undefined && showEvictedMs === 0
-  if (!isBytes && isPlain && bytes.length > 0) return { bytes, record: undefined }
+  if (!isBytes && isPlain && body.length > 0) return undefined
   const times = { ...(expiresAtMs !== undefined && { expiresAtMs }), ...(renderMs !== undefined && { renderMs }) }
   const rest = { ...(metadata !== undefined && { metadata }), ...(part !== undefined && { part }) }
-  return { bytes, record: { isBytes, renderBeganAtMs, ...times, ...rest, ...(showEvictedMs > 0 && { showEvictedMs }) } }
+  return { isBytes, renderBeganAtMs, ...times, ...rest, ...(showEvictedMs > 0 && { showEvictedMs }) }
 }

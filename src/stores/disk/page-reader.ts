@@ -57,9 +57,9 @@ export class PageReader {
 
   #offer(key: string, read: FilePage | undefined, beganAtMs: number): KeptPage | undefined {
     if (read === undefined) return undefined
-    const { stats } = read
+    const { stats, bytes } = read
     const page = read.page.part === undefined ? read.page : withoutPart(read.page)
-    this.#hot?.offer(key, page, stats, { beganAtMs, endedAtMs: this.#disk.files.monotonicMs() })
+    this.#hot?.offer(key, { page, bytes }, stats, { beganAtMs, endedAtMs: this.#disk.files.monotonicMs() })
     return page
   }
 }

@@ -29,7 +29,7 @@ export function placePage(disk: Disk, lease: string, key: string): 'kept' | 'doo
       } else if (files.lstat(page)?.isDirectory() !== true) {
         throw diskError(`keep the page "${key}"`, thrown, key)
       } else if (!removeEmptyDirectories(files, page)) {
-        throw conflict(key, `there are pages below "${key}/"`, thrown)
+        throw conflict(key, `there are pages below "${page.slice(layout.root.length + 1)}/"`, thrown)
       }
     }
   }
@@ -52,7 +52,8 @@ function makeParent(disk: Disk, page: string, mode: number, key: string): void {
 function pageAbove({ files, layout }: Disk, key: string): string {
   const segments = key.split('/')
   const above = segments.slice(1).map((_, index) => segments.slice(0, index + 1).join('/'))
-  return above.find((path) => files.lstat(layout.page(path))?.isDirectory() === false) ?? above.at(-1) ?? key
+  const found = above.find((path) => files.lstat(layout.place(path))?.isDirectory() === false) ?? above.at(-1) ?? key
+  return layout.keyAt(found) ?? found
 }
 
 function conflict(key: string, reason: string, cause: unknown): PagekeepError {

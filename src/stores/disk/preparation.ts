@@ -4,6 +4,7 @@
  * so that a directory that is repaired heals without a restart.
  */
 import { PagekeepError } from '../../core/errors.js'
+import type { ContentCoding } from './content-coding.js'
 import { makeDirectory } from './directories.js'
 import type { Disk } from './disk.js'
 import { diskError, errnoOf } from './disk-error.js'
@@ -11,6 +12,7 @@ import { openFlags } from './files.js'
 import { makeHome } from './first-use.js'
 import { mayHoldPages } from './forget-pages.js'
 import { noticeRestart } from './restart.js'
+import { settleCoding } from './settle-coding.js'
 import { isWhole } from './tag-index.js'
 import { setMode } from './whole-file.js'
 
@@ -26,6 +28,8 @@ export interface PreparationParts {
   readonly adopts: boolean
   /** Whether pages of another boot are served. */
   readonly trustsRestarts: boolean
+  /** The coding that this store was told to keep pages in; `undefined`: the directory's. */
+  readonly coding: ContentCoding | undefined
   /** Evicts everything, or throws: called when the bookkeeping of the pages is lost, or the machine was started anew. */
   readonly forgetPages: () => void
   /** Called after each success. */
@@ -38,15 +42,18 @@ export class Preparation {
   readonly #forgetPages: () => void
   readonly #adopts: boolean
   readonly #trustsRestarts: boolean
+  readonly #coding: ContentCoding | undefined
   #isDone = false
   /** The directory was in use by this store, whatever has become of it. */
   #wasDone = false
   #isCaseBlind = false
 
-  constructor({ disk, adopts, trustsRestarts, forgetPages, prepared }: PreparationParts) {
+  constructor({ disk, adopts, trustsRestarts, coding, forgetPages, prepared }: PreparationParts) {
     this.#disk = disk
     this.#adopts = adopts
     this.#trustsRestarts = trustsRestarts
+    this.#coding = coding
+    if (coding !== undefined) disk.layout.use(coding)
     this.#forgetPages = forgetPages
     this.#prepared = prepared
   }
@@ -59,24 +66,38 @@ export class Preparation {
   /** Throws `store-unusable` or `store-failed`. */
   ensure(): void {
     if (this.#isDone) return
-    const { files, layout, directoryMode } = this.#disk
     try {
-      makeDirectory(files, layout.root, directoryMode)
-      if (!files.stat(layout.root)?.isDirectory()) throw Object.assign(new Error('it is a file'), { code: 'ENOTDIR' })
-      this.#refuseForeign()
-      if (files.lstat(layout.home) === undefined && this.#isEmpty()) makeHome(this.#disk)
-      // What is missing is noted before it is made again: whoever comes between must see it too.
-      if (!isWhole(this.#disk)) unlinkIfThere(this.#disk, layout.tagMarker)
-      for (const directory of layout.directories) makeDirectory(files, directory, directoryMode)
-      this.#try()
-      if (!isWhole(this.#disk)) this.#beginAnew()
-      noticeRestart(this.#disk, this.#trustsRestarts, this.#forgetPages)
+      try {
+        this.#prepare()
+      } catch (thrown) {
+        // Another process may have changed the coding meanwhile, and taken the place for leases away with it.
+        if (errnoOf(thrown) !== 'ENOENT') throw thrown
+        this.#prepare()
+      }
     } catch (thrown) {
       throw this.#describe(thrown)
     }
     this.#isDone = true
     this.#wasDone = true
     this.#prepared()
+  }
+
+  #prepare(): void {
+    const { files, layout, directoryMode } = this.#disk
+    makeDirectory(files, layout.root, directoryMode)
+    if (!files.stat(layout.root)?.isDirectory()) throw Object.assign(new Error('it is a file'), { code: 'ENOTDIR' })
+    this.#refuseForeign()
+    if (files.lstat(layout.home) === undefined && this.#isEmpty()) makeHome(this.#disk)
+    settleCoding(this.#disk, { wanted: this.#coding, mayChange: !this.#wasDone })
+    // What is missing is noted before it is made again: whoever comes between must see it too.
+    if (!isWhole(this.#disk)) unlinkIfThere(this.#disk, layout.tagMarker)
+    for (const directory of layout.directories) {
+      // That place is there by now, or another process has changed the coding.
+      if (directory !== layout.leases) makeDirectory(files, directory, directoryMode)
+    }
+    this.#try()
+    if (!isWhole(this.#disk)) this.#beginAnew()
+    noticeRestart(this.#disk, this.#trustsRestarts, this.#forgetPages)
   }
 
   /** Somebody removed the directory: make it again at the next use. */

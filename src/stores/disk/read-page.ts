@@ -4,6 +4,7 @@
  * The stats are taken before the bytes are read: what changes afterwards makes the file differ from them.
  */
 import type { BigIntStats } from 'node:fs'
+import { decodePage, decodePageLater } from './coded-page.js'
 import { decodeLater, decodeText } from './decode-text.js'
 import type { Disk } from './disk.js'
 import { diskError, isAbsence } from './disk-error.js'
@@ -15,6 +16,8 @@ import { readAll, readAllLater } from './whole-file.js'
 export interface FilePage {
   readonly page: ReadPage
   readonly stats: BigIntStats
+  /** How long its body is, in bytes: as long as the file, or more in a coding. */
+  readonly bytes: number
 }
 
 /** The whole page of `key`, or `undefined` for anything else that may lie there. */
@@ -62,11 +65,14 @@ function readOnce(disk: Disk, key: string, path: string, maxBytes: number): File
     if (size > maxBytes) return 'large'
     // What becomes a string at once needs no memory of its own, whose pages the kernel would have to find first.
     const isText = !hasRecord(stats)
-    const bytes = readAll(files, fd, size, 0, isText ? scratchOf(size) : undefined)
-    if (bytes.length !== size) return undefined
+    const stored = readAll(files, fd, size, 0, isText && !isCoded(disk) ? scratchOf(size) : undefined)
+    if (stored.length !== size) return undefined
     const record = isText ? plain : readRecord(disk, key, stats)
     if (record === undefined) return stats.ino
-    return { page: pageOf(record.isBytes ? bytes : decodeText(bytes), record, stats), stats }
+    const bytes = decodePage(disk, key, stored, maxBytes)
+    if (bytes === undefined || bytes === 'large') return bytes
+    const body = record.isBytes ? bytes : decodeText(bytes)
+    return { page: pageOf(disk, { body, stored, record, stats }), stats, bytes: bytes.length }
   } catch (thrown) {
     throw diskError(`read the page "${key}"`, thrown, key)
   } finally {
@@ -87,11 +93,14 @@ async function readOnceLater(disk: Disk, key: string, path: string): Promise<Fil
     const stats = await files.fstatLater(fd)
     const size = Number(stats.size)
     if (isNoPage(stats)) return undefined
-    const bytes = await readAllLater(files, fd, size)
-    if (bytes.length !== size) return undefined
+    const stored = await readAllLater(files, fd, size)
+    if (stored.length !== size) return undefined
     const record = hasRecord(stats) ? await readRecordLater(disk, key, stats) : plain
     if (record === undefined) return stats.ino
-    return { page: pageOf(record.isBytes ? bytes : await decodeLater(bytes), record, stats), stats }
+    const bytes = await decodePageLater(disk, key, stored)
+    if (bytes === undefined) return undefined
+    const body = record.isBytes ? bytes : await decodeLater(bytes)
+    return { page: pageOf(disk, { body, stored, record, stats }), stats, bytes: bytes.length }
   } catch (thrown) {
     throw diskError(`read the page "${key}"`, thrown, key)
   } finally {
@@ -122,7 +131,20 @@ function isNoPage(stats: BigIntStats): boolean {
   return !stats.isFile() || (stats.size === 0n && !hasRecord(stats))
 }
 
-function pageOf(body: ReadPage['body'], record: Described, { mtimeNs }: BigIntStats): ReadPage {
-  const { isBytes: _, renderBeganAtMs = Number(mtimeNs / 1_000_000n), ...rest } = record
-  return { body, renderBeganAtMs, ...rest }
+function isCoded({ layout }: Disk): boolean {
+  return layout.coding !== 'identity'
+}
+
+interface Content {
+  readonly body: ReadPage['body']
+  /** As the file has it. */
+  readonly stored: Buffer
+  readonly record: Described
+  readonly stats: BigIntStats
+}
+
+function pageOf(disk: Disk, { body, stored, record, stats }: Content): ReadPage {
+  const { isBytes: _, renderBeganAtMs = Number(stats.mtimeNs / 1_000_000n), ...rest } = record
+  if (!isCoded(disk)) return { body, renderBeganAtMs, ...rest }
+  return { body, renderBeganAtMs, ...rest, encoded: { coding: disk.layout.coding, bytes: stored } }
 }

@@ -26,7 +26,7 @@ export class Trash {
   takePages(directory: string): Discarded {
     const stem = stemOf(directory)
     if (keyOfStem(stem) === undefined) throw new RangeError(`"${directory}" is too long for one name`)
-    return this.#take(this.#disk.layout.page(directory), stem)
+    return this.#take(this.#disk.layout.place(directory), stem)
   }
 
   /** Moves the records of `directory` (`''`: all) here, if there are any. */
@@ -71,6 +71,7 @@ export class Trash {
 
   /** Puts back what is not a page, tells `removed` of each page and where it lies now, and deletes them in the background. */
   async clear(discarded: Discarded, directory: string, removed: (page: RemovedPage) => void): Promise<void> {
+    const { layout } = this.#disk
     const slices = new Slices()
     let isComplete = true
     const failed = (below: string, thrown: unknown) => {
@@ -80,7 +81,8 @@ export class Trash {
     for (const found of walk(this.#disk.files, discarded.path, '', { failed })) {
       if (slices.isFull()) await slices.pause()
       if (found.isHidden) isComplete = this.#putBack(discarded, directory, found.path) && isComplete
-      else if (found.kind === 'file') removed({ key: `${directory}/${found.path}`, place: found.path })
+      const keyBelow = found.kind === 'file' && !found.isHidden ? layout.keyAt(found.path) : undefined
+      if (keyBelow !== undefined) removed({ key: `${directory}/${keyBelow}`, place: found.path, keyBelow })
     }
     // What could not be put back stays here; a later process tries again.
     if (isComplete) this.discard(discarded)
@@ -90,7 +92,7 @@ export class Trash {
   /** One file or directory that starts with a dot, back where it was, unless there is a newer one. */
   #putBack({ path }: Discarded, directory: string, hidden: string): boolean {
     const { files, layout, directoryMode } = this.#disk
-    const place = layout.page(`${directory}/${hidden}`)
+    const place = layout.place(`${directory}/${hidden}`)
     try {
       if (files.lstat(place) !== undefined) return true
       makeDirectory(files, dirname(place), directoryMode)
@@ -177,8 +179,9 @@ export interface Discarded {
 
 export interface RemovedPage {
   readonly key: string
-  /** Its path in the trashed directory. */
+  /** Its path in the trashed directory, and its key less the directory's own. */
   readonly place: string
+  readonly keyBelow: string
 }
 
 function listOf({ files }: Disk, path: string) {

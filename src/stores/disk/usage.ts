@@ -7,12 +7,12 @@
 import { lstat, readdir } from 'node:fs/promises'
 import { isAbsence } from './disk-error.js'
 import type { DiskStore } from './disk-store.js'
-import { Layout } from './layout.js'
+import { layoutOf } from './inspect.js'
 
 export interface DiskUsage {
   /** Kept pages. */
   readonly pages: number
-  /** The sum of their lengths; `.pagekeep` and what a file system adds are not in it. */
+  /** The sum of their lengths, as they lie there; `.pagekeep` and what a file system adds are not in it. */
   readonly bytes: number
   /** When it was measured, in milliseconds since 1970. */
   readonly atMs: number
@@ -32,12 +32,13 @@ export async function measureUsage(directory: string, options: MeasureOptions = 
   const { onProgress, signal } = options
   let pages = 0
   let bytes = 0
-  const waiting = [new Layout(directory).root]
+  const layout = layoutOf(directory)
+  const waiting = [layout.root]
   for (let path = waiting.pop(); path !== undefined && !signal?.aborted; path = waiting.pop()) {
     const entries = (await readdir(path, { withFileTypes: true }).catch(unlessAbsent)) ?? []
     const shown = entries.filter(({ name }) => !name.startsWith('.'))
     for (const entry of shown) if (entry.isDirectory()) waiting.push(`${path}/${entry.name}`)
-    const files = shown.filter((entry) => entry.isFile())
+    const files = shown.filter((entry) => entry.isFile() && layout.keyAt(entry.name) !== undefined)
     for (let from = 0; from < files.length && !signal?.aborted; from += atATime) {
       const sizes = await Promise.all(
         files.slice(from, from + atATime).map(({ name }) => lstat(`${path}/${name}`).catch(unlessAbsent)),

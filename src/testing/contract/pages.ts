@@ -1,5 +1,6 @@
 /** Pages go in and come out whole and unchanged. */
 import assert from 'node:assert/strict'
+import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import type { ContractTest } from './contract-test.js'
 
 export const pageTests: readonly ContractTest[] = [
@@ -34,6 +35,18 @@ export const pageTests: readonly ContractTest[] = [
       await stage.keep('empty.bin', new Uint8Array())
       assert.equal(await stage.body('empty.txt'), '')
       assert.deepEqual(await stage.body('empty.bin').then((body) => body?.length), 0)
+    },
+  },
+  {
+    title: 'get() returns with a page that is encoded in the store the same body encoded',
+    async run(stage) {
+      for (const body of ['<p>Straße</p>\n'.repeat(50), Buffer.from('bytes'), '']) {
+        await stage.keep('page', body)
+        const { encoded } = (await stage.store.get('page')) ?? {}
+        if (encoded === undefined) continue
+        const decode = encoded.coding === 'br' ? brotliDecompressSync : gunzipSync
+        assert.deepEqual(decode(encoded.bytes), Buffer.from(body as string))
+      }
     },
   },
   {

@@ -1,5 +1,5 @@
-/** A process of the contract of stores on a directory. */
+/** A process of the contract of stores on a directory, with the options that it is given as JSON. */
 import { DiskStore } from 'pagekeep/stores/disk'
 import { runStoreProcess } from 'pagekeep/testing'
 
-runStoreProcess((directory) => new DiskStore({ directory }))
+runStoreProcess((options) => new DiskStore(JSON.parse(options)))

@@ -3,9 +3,10 @@ import { linkSync, mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { DiskStore } from 'pagekeep/stores/disk'
+import { DiskStore, type DiskStoreOptions } from 'pagekeep/stores/disk'
 import { type StoreUnderTest, storeContract } from 'pagekeep/testing'
 import { describe, it } from 'vitest'
+import { Layout } from '../../../src/stores/disk/layout.js'
 import { lockName, stemOf } from '../../../src/stores/disk/lease-name.js'
 
 const program = fileURLToPath(new URL('contract-process.ts', import.meta.url))
@@ -16,25 +17,32 @@ const exempt = {
     'What a power failure cuts short is forgotten with all other pages when the machine is started anew.',
 }
 
-for (const [name, limits] of [
+const contracts: readonly (readonly [string, Omit<DiskStoreOptions, 'directory'>])[] = [
   ['DiskStore', {}],
   ['DiskStore with a size limit', { maxFiles: 5000, maxBytes: 2 ** 30 }],
   ["DiskStore with io: 'async'", { io: 'async' }],
   ['DiskStore with hotBytes: 0', { hotBytes: 0 }],
-] as const) {
+  ["DiskStore with coding: 'gzip'", { coding: 'gzip' }],
+  ["DiskStore with coding: 'gzip' and a size limit", { coding: 'gzip', maxFiles: 5000, maxBytes: 2 ** 30 }],
+  ["DiskStore with coding: 'br'", { coding: 'br' }],
+  ["DiskStore with coding: 'br' and io: 'async'", { coding: 'br', io: 'async' }],
+]
+
+for (const [name, options] of contracts) {
   storeContract({ describe, it }, name, {
-    exempt,
+    // A coding shows where a file ends.
+    ...(options.coding === undefined && { exempt }),
     create() {
       const directory = mkdtempSync(join(tmpdir(), 'pagekeep-'))
-      const another = () => new DiskStore({ directory, ...limits })
-      // Once is enough for what starts processes: it has nothing to do with limits.
-      const process = name === 'DiskStore' && {
-        process: { program, argument: directory, execArgv: ['--import', 'tsx'] },
+      const another = () => new DiskStore({ directory, ...options })
+      // Once is enough for what starts processes, and once for codings: it has nothing to do with limits.
+      const process = (name === 'DiskStore' || name === "DiskStore with coding: 'gzip'") && {
+        process: { program, argument: JSON.stringify({ directory, ...options }), execArgv: ['--import', 'tsx'] },
       }
       return {
         store: another(),
         another,
-        ...damage(directory),
+        ...damage({ directory, ...options }),
         ...process,
         dispose: () => rmSync(directory, { recursive: true }),
       }
@@ -43,11 +51,12 @@ for (const [name, limits] of [
 }
 
 /** A dead process's doings: its token is of another boot of the machine. */
-function damage(directory: string): Pick<StoreUnderTest, 'tearWrite' | 'truncate' | 'leaveLock'> {
+function damage(options: DiskStoreOptions): Pick<StoreUnderTest, 'tearWrite' | 'truncate' | 'leaveLock'> {
+  const layout = new Layout(options.directory, options.coding)
   let deaths = 0
   const die = (key: string, written: string) => {
-    new DiskStore({ directory }).get('made-ready.html')
-    const leases = join(directory, '.pagekeep/leases')
+    new DiskStore(options).get('made-ready.html')
+    const { leases } = layout
     const token = join(leases, `${stemOf(key)}~4711.815.another-boot.0.${++deaths}`)
     writeFileSync(token, written)
     linkSync(token, join(leases, lockName(stemOf(key))))
@@ -56,7 +65,7 @@ function damage(directory: string): Pick<StoreUnderTest, 'tearWrite' | 'truncate
     tearWrite: (key, body) => die(key, body.slice(0, body.length / 2)),
     leaveLock: (key) => die(key, ''),
     truncate(key, share) {
-      const path = join(directory, key)
+      const path = layout.page(key)
       truncateSync(path, Math.floor(statSync(path).size * share))
     },
   }
