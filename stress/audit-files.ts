@@ -1,8 +1,12 @@
 /**
- * The kept pages as anybody can see them: files in a directory. Knows the database and the text of a page;
- * must not know, nor use, the code that keeps them.
+ * The kept pages as anybody can see them: files in a directory, compressed where their names say so. Knows the
+ * database and the text of a page; must not know, nor use, the code that keeps them.
  */
 import { type Dirent, existsSync, readdirSync, readFileSync } from 'node:fs'
+import { brotliDecompressSync, gunzipSync } from 'node:zlib'
+import { withoutStack } from './jitter.js'
+
+const decoders: Readonly<Record<string, (bytes: Buffer) => Buffer>> = { gz: gunzipSync, br: brotliDecompressSync }
 
 export interface FoundFile {
   /** Below the directory, `/` between segments. */
@@ -19,14 +23,28 @@ export function* pagesIn(directory: string, below = ''): Generator<FoundFile> {
       yield* pagesIn(directory, path)
       continue
     }
-    const bytes = readIfThere(`${directory}/${path}`)
+    const bytes = readPage(`${directory}/${path}`)
     if (bytes !== undefined) yield { path, bytes }
+  }
+}
+
+/** The page in a file, `undefined` for none. One that cannot be decoded is given as it is: it will be judged. */
+export function readPage(path: string): Buffer | undefined {
+  const bytes = unlessGone(() => withoutStack(() => readFileSync(path)))
+  const decode = decoders[/\.(gz|br)$/.exec(path)?.[1] ?? '']
+  if (bytes === undefined || decode === undefined) return bytes
+  try {
+    return decode(bytes)
+  } catch {
+    return bytes
   }
 }
 
 /** Where processes put what is theirs alone: tokens and locks, drafts, tag logs half rewritten, trash. */
 const workshops = [
   '.pagekeep/leases',
+  '.pagekeep/leases.gz',
+  '.pagekeep/leases.br',
   '.pagekeep/temp',
   '.pagekeep/compacting',
   '.pagekeep/trash',
@@ -48,10 +66,6 @@ export function leftoversIn(directory: string): string[] {
 
 function entriesOf(directory: string): Dirent[] {
   return unlessGone(() => readdirSync(directory, { withFileTypes: true })) ?? []
-}
-
-function readIfThere(path: string): Buffer | undefined {
-  return unlessGone(() => readFileSync(path))
 }
 
 function unlessGone<T>(look: () => T): T | undefined {

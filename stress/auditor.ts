@@ -86,5 +86,5 @@ export function runAuditor(plan: AuditorPlan): void {
 }
 
 function pageOf(path: string): number {
-  return Number(/(\d+)\.html$/.exec(path)?.[1] ?? -1)
+  return Number(/(\d+)\.html(?:\.gz|\.br)?$/.exec(path)?.[1] ?? -1)
 }

@@ -148,12 +148,13 @@ export class Crew {
 
   #workerPlan(seat: number, incarnation: number): WorkerPlan {
     const { options, redisUrl } = this.#plan
-    const { store, protocol, jitterMs, hotBytes, keys, seed } = options
+    const { store, protocol, jitterMs, hotBytes, coding, keys, seed } = options
     return {
       store,
       protocol,
       jitterMs,
       hotBytes,
+      coding,
       redisUrl,
       ...this.#places(),
       pages: keys,

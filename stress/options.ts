@@ -1,6 +1,7 @@
 /** The options of a stress run, and their help. */
 import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
+import type { ContentCoding } from 'pagekeep/stores/disk'
 import { type Sabotage, sabotages } from './sabotage.js'
 
 export const stores = ['disk', 'memory', 'keyv', 'redis'] as const
@@ -28,6 +29,8 @@ export interface StressOptions {
   readonly jitterMs: number
   /** How many bytes of pages each process keeps in memory, 0 for none. Default: what the store has. Disk only. */
   readonly hotBytes: number | undefined
+  /** The content coding that pages lie in. Default `identity`. Disk only. */
+  readonly coding: ContentCoding
   /**
    * How workers come to be. `fork` (default, for the disk store): from a warm process, which takes a C compiler;
    * where there is none, as with `node`: each is started by Node, which takes much of the machine.
@@ -58,6 +61,7 @@ Exits with 1 when a stale page was kept or answered, or a page was torn.
   --kill-every MS    mean time between two kill -9, 0 for none (300)
   --jitter-ms MS     longest pause between two system calls, 0 for none (1)
   --hot-bytes N      what each process keeps of pages in memory, 0 for nothing (as the store has it)
+  --coding NAME      identity, gzip or br: what the pages of the disk store lie in (identity)
   --starts-by WAY    fork: workers are forked from a warm one; node: each is started (fork, if there is a C compiler)
   --audit-every MS   how often everybody rests for an audit (1000)
   --directory DIR    the file system to use (the temporary directory; /dev/shm is one in memory)
@@ -73,6 +77,10 @@ export function readOptions(args: readonly string[]): StressOptions | undefined 
   const store = oneOf('store', stores, values.store)
   const protocol = oneOf('protocol', protocols, values.protocol)
   if (protocol !== 'pagekeep' && store !== 'disk') throw new RangeError(`--protocol ${protocol} needs --store disk`)
+  const coding = oneOf('coding', ['identity', 'gzip', 'br'], values.coding)
+  if (coding !== 'identity' && (store !== 'disk' || protocol === 'naive')) {
+    throw new RangeError(`--coding ${coding} needs --store disk, and a protocol of ours`)
+  }
   const isInOneProcess = store === 'memory' || store === 'keyv'
   const processes = countOf('processes', values.processes, isInOneProcess ? 1 : 4)
   if (isInOneProcess && processes !== 1) throw new RangeError(`--store ${store} lives in one process`)
@@ -85,6 +93,7 @@ export function readOptions(args: readonly string[]): StressOptions | undefined 
     killEveryMs: isInOneProcess ? 0 : numberOf('kill-every', values['kill-every'], 300, 0),
     jitterMs: numberOf('jitter-ms', values['jitter-ms'], 1, 0),
     hotBytes: values['hot-bytes'] === undefined ? undefined : numberOf('hot-bytes', values['hot-bytes'], 0, 0),
+    coding,
     startsBy: store === 'disk' ? oneOf('starts-by', ['fork', 'node'], values['starts-by']) : 'node',
     auditEveryMs: numberOf('audit-every', values['audit-every'], 1000, 10),
     seed: numberOf('seed', values.seed, Math.floor(Math.random() * 2 ** 32), 0),
@@ -103,6 +112,7 @@ const known = {
   'kill-every': { type: 'string' },
   'jitter-ms': { type: 'string' },
   'hot-bytes': { type: 'string' },
+  coding: { type: 'string' },
   'starts-by': { type: 'string' },
   'audit-every': { type: 'string' },
   directory: { type: 'string' },

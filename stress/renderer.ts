@@ -2,13 +2,12 @@
  * A visitor: asks for one page after another, through the cache or past it as nginx would, and judges each
  * answer. What he asks the cache for is rendered when it is missing: rows read one by one, with pauses.
  */
-import { readFileSync } from 'node:fs'
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import type { PageBody } from 'pagekeep'
+import { readPage } from './audit-files.js'
 import type { Board } from './board.js'
 import type { Counting } from './counting.js'
 import type { Gate } from './gate.js'
-import { withoutStack } from './jitter.js'
 import { judge } from './judge.js'
 import { writePageText } from './page-text.js'
 import type { Random } from './random.js'
@@ -22,8 +21,8 @@ export interface LoopParts {
   readonly gate: Gate
   readonly random: Random
   readonly counting: Counting
-  /** Where pages lie as files, if they do. */
-  readonly directory: string | undefined
+  /** Where the page of a key lies as a file, if pages do. */
+  readonly fileOf: ((key: string) => string) | undefined
 }
 
 const turnsBetweenYields = 8
@@ -41,7 +40,7 @@ export async function visit(parts: LoopParts, passes: boolean): Promise<void> {
     const page = random.isLess(newsShare)
       ? site.pageFrom(board.lastCommittedIn(notes), random)
       : random.below(site.pages)
-    const past = parts.directory === undefined || random.isLess(0.5) ? 'get' : 'outside'
+    const past = parts.fileOf === undefined || random.isLess(0.5) ? 'get' : 'outside'
     const way = passes || random.isLess(0.1) ? past : 'getOrRender'
     board.note(notes)
     const body = await look(parts, way, page)
@@ -50,10 +49,10 @@ export async function visit(parts: LoopParts, passes: boolean): Promise<void> {
 }
 
 async function look({ subject, ...parts }: LoopParts, way: string, page: number): Promise<PageBody | undefined> {
-  const { site, directory } = parts
+  const { site, fileOf } = parts
   const key = site.keyOf(page)
   if (way === 'get') return subject.get(key)
-  if (way === 'outside') return readIfThere(`${directory}/${key}`)
+  if (way === 'outside' && fileOf !== undefined) return readPage(fileOf(key))
   return subject.getOrRender(key, (context) => render(parts, page, context))
 }
 
@@ -84,13 +83,4 @@ async function linger(random: Random): Promise<void> {
   const choice = random.next()
   if (choice < 0.2) await setTimeout(random.next() * 4)
   else if (choice < 0.5) await setImmediate()
-}
-
-function readIfThere(path: string): Buffer | undefined {
-  try {
-    return withoutStack(() => readFileSync(path))
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw thrown
-  }
 }

@@ -14,7 +14,7 @@ export type Sabotage = (typeof sabotages)[number]
 
 export function sabotaged(files: Files, sabotage: Sabotage): Files {
   if (sabotage === 'undoomed') {
-    return { ...files, names: (directory) => (directory.endsWith('/leases') ? [] : files.names(directory)) }
+    return { ...files, names: (directory) => (/\/leases(\.\w+)?$/.test(directory) ? [] : files.names(directory)) }
   }
   if (sabotage === 'unchecked') return withOldLooks(files)
   return {
@@ -34,7 +34,7 @@ function withOldLooks(files: Files): Files {
     ...files,
     open: (path, flags, mode) => {
       const fd = files.open(path, flags, mode)
-      if (path.endsWith('.html')) opened.set(fd, path)
+      if (/\.html(\.\w+)?$/.test(path)) opened.set(fd, path)
       else opened.delete(fd)
       return fd
     },

@@ -1,6 +1,6 @@
 /** What is under stress, as the crew sees it: the real cache on one of its stores, or the naive protocol. */
 import { createCache, type PageBody, type Store } from 'pagekeep'
-import { DiskStore } from 'pagekeep/stores/disk'
+import { type ContentCoding, DiskStore } from 'pagekeep/stores/disk'
 import { jitteryFiles, makePause } from './jitter.js'
 import { NaiveProtocol } from './naive-protocol.js'
 import type { Protocol, StoreName } from './options.js'
@@ -34,6 +34,8 @@ export interface SubjectPlan {
   readonly jitterMs: number
   /** What pages may take in the memory of a process; `undefined`: as the store has it. For the disk store. */
   readonly hotBytes: number | undefined
+  /** What pages lie in. For the disk store. */
+  readonly coding: ContentCoding
 }
 
 /** One for each node that this process plays: stores that may be shared within a process are. */
@@ -50,7 +52,8 @@ export async function createSubjects(
     const sound = jitteryFiles(random, plan.jitterMs)
     const files = plan.protocol === 'pagekeep' ? sound : sabotaged(sound, plan.protocol)
     const hot = plan.hotBytes === undefined ? {} : { hotBytes: plan.hotBytes }
-    return [overStore(new DiskStore({ directory: plan.directory, files, onFault, ...hot }), observer)]
+    const { directory, coding } = plan
+    return [overStore(new DiskStore({ directory, coding, files, onFault, ...hot }), observer)]
   }
   // The others are loaded only where they are needed: a process is to start fast.
   if (plan.store === 'memory') {

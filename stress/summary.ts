@@ -32,6 +32,7 @@ export interface Summary {
   readonly fileSystem: string
   /** `default`: as the store has it. */
   readonly hotBytes: number | 'default'
+  readonly coding: string
   readonly startsBy: 'fork' | 'node'
   readonly seed: number
 }
@@ -57,11 +58,11 @@ export interface Circumstances {
 export function summaryOf(total: Tally, circumstances: Circumstances): Summary {
   const { options, seconds, kills, audits, crashes, leftovers, fileSystem, startsBy } = circumstances
   const { ops, hits, kept, doomed, evictions, staleKept, staleReads, tornReads, pagesAudited, faults } = total
-  const { store, protocol, processes, keys, hotBytes = 'default', seed } = options
+  const { store, protocol, processes, keys, hotBytes = 'default', coding, seed } = options
   return {
     ...{ ops, hits, kept, doomed, evictions, kills, staleKept, staleReads, tornReads, leftovers },
     ...{ audits, pagesAudited, faults, crashes, seconds: Math.round(seconds * 10) / 10 },
-    ...{ store, protocol, processes, keys, fileSystem, hotBytes, startsBy, seed },
+    ...{ store, protocol, processes, keys, fileSystem, hotBytes, coding, startsBy, seed },
   }
 }
 

@@ -45,11 +45,12 @@ export function runWorker(plan: WorkerPlan, channel: Channel): void {
     channel.send('resting')
   })
 
+  const suffix = { identity: '', gzip: '.gz', br: '.br' }[plan.coding]
+  const fileOf = plan.store === 'disk' ? (key: string) => `${plan.directory}/${key}${suffix}` : undefined
   const partsOf = (subjects: [Subject, ...Subject[]], loop: number): LoopParts => {
     const subject = subjects[loop % subjects.length] ?? subjects[0]
     const random = new Random(mixSeed(plan.seed, 2, loop))
-    const directory = plan.store === 'disk' ? plan.directory : undefined
-    return { subject, site, board, gate, random, counting, directory }
+    return { subject, site, board, gate, random, counting, fileOf }
   }
 
   const work = async (): Promise<void> => {

@@ -70,7 +70,8 @@ async function play({ errno, share, isCredulous = false }: Disk): Promise<{ audi
     let resting = () => undefined as unknown
     const gate = new Gate(visitors + 1, () => resting())
     const parts = (seed: number) => {
-      return { subject, site, board, gate, random: new Random(seed), counting, directory: at('pages') }
+      const fileOf = (key: string) => at(`pages/${key}`)
+      return { subject, site, board, gate, random: new Random(seed), counting, fileOf }
     }
     const rows = Array.from({ length: site.rows }, (_, row) => row)
     const working = [

@@ -48,6 +48,31 @@ describe('runStress()', () => {
     },
   )
 
+  it.each(['gzip', 'br'])(
+    'finds none where pages lie in a coding, read as a web server sends them: %s',
+    {
+      timeout,
+    },
+    async (coding) => {
+      const options = optionsOf('--processes', '3', '--coding', coding)
+      const summary = await run(options, (tally, kills) => tally.ops >= 2000 && tally.evictions >= 100 && kills >= 3)
+      expect(summary).toMatchObject({ ...promises, coding, leftovers: 0 })
+      expect(summary.pagesAudited).toBeGreaterThan(0)
+    },
+  )
+
+  it.each(['undoomed', 'deaf', 'unchecked'])(
+    'finds stale pages there with the protocol "%s" (control)',
+    {
+      timeout,
+    },
+    async (protocol) => {
+      const options = optionsOf('--protocol', protocol, '--processes', '3', '--coding', 'gzip')
+      const summary = await run(options, (tally) => tally.staleReads + tally.staleKept > 0)
+      expect(summary.staleReads + summary.staleKept).toBeGreaterThan(0)
+    },
+  )
+
   it('finds nothing with "unchecked" where no page is kept in memory: that protection is of hot copies', {
     timeout,
   }, async () => {
