@@ -4,6 +4,8 @@ import { once } from 'node:events'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import type { ContentCoding } from 'pagekeep/stores/disk'
 
 /** The site that the recipe is for; all servers are asked for it. */
 export const host = 'www.example.org'
@@ -58,15 +60,22 @@ export function plainConfig(root: string, port: number, application: number): st
   ].join('\n')
 }
 
-/** examples/nginx/nginx.conf, with what is "yours" in it changed. */
-export function recipeConfig(root: string, port: number, application: number): string {
-  let text = readFileSync(new URL('../examples/nginx/nginx.conf', import.meta.url), 'utf8')
+/** examples/nginx/nginx.conf, with what is "yours" in it changed, for pages that lie in `coding`. */
+export function recipeConfig(
+  root: string,
+  port: number,
+  application: number,
+  coding: ContentCoding = 'identity',
+): string {
+  const example = (name: string) => fileURLToPath(new URL(`../examples/nginx/${name}.conf`, import.meta.url))
+  let text = readFileSync(example('nginx'), 'utf8')
   const yours: readonly (readonly [string, string])[] = [
     ['worker_processes auto;', ''],
     ['listen 8080 default_server;', `listen 127.0.0.1:${port} default_server;`],
     ['listen 8080;', `listen 127.0.0.1:${port};`],
     ['server 127.0.0.1:3000;', `server 127.0.0.1:${application};`],
     ['root /run/my-site/$pagekeep_second;', `root ${root};`],
+    ['include coding-identity.conf;', `include ${example(`coding-${coding}`)};`],
     ['sendfile on;', 'sendfile on; keepalive_requests 1000000;'],
   ]
   for (const [from, to] of yours) {

@@ -30,6 +30,7 @@ export type {
   Awaitable,
   BeginOptions,
   Busy,
+  EncodedBody,
   Eviction,
   EvictionFailure,
   Fill,

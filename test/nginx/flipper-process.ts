@@ -1,13 +1,13 @@
 /**
  * A process of a site whose one page changes all the time: the data is counted up, the page evicted, and rendered
- * again. Run by `node --import tsx` with a cache directory, the two counters' files and a key.
+ * again. Run by `node --import tsx` with a cache directory, the two counters' files, a key, and what pages lie in.
  */
 import { createCache } from '../../src/core/cache.js'
-import { DiskStore } from '../../src/stores/disk/index.js'
+import { type ContentCoding, DiskStore } from '../../src/stores/disk/index.js'
 import { Counter, pageOf } from './counter.js'
 
-const [directory = '', dataPath = '', evictedPath = '', key = ''] = process.argv.slice(2)
-const cache = createCache({ store: new DiskStore({ directory }) })
+const [directory = '', dataPath = '', evictedPath = '', key = '', coding] = process.argv.slice(2)
+const cache = createCache({ store: new DiskStore({ directory, coding: coding as ContentCoding }) })
 const data = new Counter(dataPath)
 const evicted = new Counter(evictedPath)
 

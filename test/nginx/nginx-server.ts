@@ -8,9 +8,12 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import type { ContentCoding } from 'pagekeep/stores/disk'
 import { freePort } from '../support/free-port.js'
 
-const recipe = readFileSync(path.resolve(import.meta.dirname, '../../examples/nginx/nginx.conf'), 'utf8')
+const example = (name: string) =>
+  readFileSync(path.resolve(import.meta.dirname, `../../examples/nginx/${name}.conf`), 'utf8')
+const recipe = example('nginx')
 
 // Debian puts it where the PATH of an ordinary user does not lead.
 const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/usr/local/sbin` }
@@ -34,6 +37,8 @@ export interface NginxOptions {
   readonly root: string
   /** The port of the application. */
   readonly application: number
+  /** What the pages lie in. Default `identity`. */
+  readonly coding?: ContentCoding
   /** Parts of the configuration to replace, each of which must occur: for negative controls. */
   readonly changes?: readonly (readonly [from: string, to: string])[]
 }
@@ -81,10 +86,13 @@ export async function startNginx(options: NginxOptions): Promise<NginxServer> {
   return { port, errors, stop }
 }
 
-function configOf(home: string, port: number, { root, application, changes = [] }: NginxOptions): string {
+function configOf(home: string, port: number, options: NginxOptions): string {
+  const { root, application, coding = 'identity', changes = [] } = options
   const kinds = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
   const temporary = kinds.map((kind) => `  ${kind}_temp_path ${home}/temp/${kind};\n`).join('')
   const yours: [string, string][] = [
+    // In place of its name, so that it can be changed as well.
+    ['include coding-identity.conf;', example(`coding-${coding}`)],
     ...changes.map(([from, to]): [string, string] => [from, to]),
     ['listen 8080 default_server;', `listen 127.0.0.1:${port} default_server;`],
     ['listen 8080;', `listen 127.0.0.1:${port};`],

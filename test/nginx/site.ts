@@ -5,14 +5,18 @@ import { Agent, createServer, type IncomingHttpHeaders, type RequestListener, re
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import { createCache, type PageCache } from 'pagekeep'
-import { DiskStore } from 'pagekeep/stores/disk'
+import { type ContentCoding, DiskStore } from 'pagekeep/stores/disk'
 import { host, type NginxOptions, type NginxServer, startNginx } from './nginx-server.js'
 
 export interface Got {
   readonly status: number
   readonly headers: IncomingHttpHeaders
+  /** Decoded, if it came in a content coding. */
   readonly body: string
+  /** As it came. */
+  readonly bytes: Buffer
   /** Whether nginx sent it from a file, by itself. */
   readonly isFile: boolean
 }
@@ -20,8 +24,9 @@ export interface Got {
 export class Site {
   readonly parent = mkdtempSync(path.join(tmpdir(), 'pagekeep-site-'))
   readonly directory = path.join(this.parent, 'cache')
-  readonly store = new DiskStore({ directory: this.directory })
-  readonly cache: PageCache = createCache({ store: this.store })
+  readonly coding: ContentCoding
+  readonly store: DiskStore
+  readonly cache: PageCache
   /** Method and URL of what reached the application. */
   readonly asked: string[] = []
   readonly #agent = new Agent({ keepAlive: true })
@@ -29,8 +34,14 @@ export class Site {
   readonly #server: Server
 
   /** `application` answers what nginx has no file for; by default `asked`. */
-  constructor(application: RequestListener = (_request, response) => response.end('asked')) {
+  constructor(
+    application: RequestListener = (_request, response) => response.end('asked'),
+    coding: ContentCoding = 'identity',
+  ) {
     chmodSync(this.parent, 0o755)
+    this.coding = coding
+    this.store = new DiskStore({ directory: this.directory, coding })
+    this.cache = createCache({ store: this.store })
     this.#server = createServer((incoming, response) => {
       this.asked.push(`${incoming.method} ${incoming.url}`)
       application(incoming, response)
@@ -41,7 +52,7 @@ export class Site {
   async nginx(options: Partial<NginxOptions> = {}): Promise<NginxServer> {
     if (!this.#server.listening) await once(this.#server.listen(0, '127.0.0.1'), 'listening')
     const application = (this.#server.address() as AddressInfo).port
-    const nginx = await startNginx({ root: this.directory, application, ...options })
+    const nginx = await startNginx({ root: this.directory, application, coding: this.coding, ...options })
     this.#nginxes.push(nginx)
     return nginx
   }
@@ -53,9 +64,10 @@ export class Site {
         try {
           const chunks: Buffer[] = []
           for await (const chunk of response) chunks.push(chunk)
-          const body = Buffer.concat(chunks).toString()
-          const isFile = response.headers['cache-status'] === 'pagekeep; hit' && response.headers.age === undefined
-          resolve({ status: response.statusCode ?? 0, headers: response.headers, body, isFile })
+          const bytes = Buffer.concat(chunks)
+          const { headers, statusCode: status = 0 } = response
+          const isFile = headers['cache-status'] === 'pagekeep; hit' && headers.age === undefined
+          resolve({ status, headers, body: decoded(bytes, headers['content-encoding']), bytes, isFile })
         } catch (thrown) {
           reject(thrown)
         }
@@ -72,5 +84,16 @@ export class Site {
     this.#server.close()
     await this.cache.close()
     rmSync(this.parent, { recursive: true, force: true })
+  }
+}
+
+/** What cannot be decoded is given as it is: then it is not what was expected. */
+function decoded(bytes: Buffer, coding: string | undefined): string {
+  const decode = coding === 'gzip' ? gunzipSync : coding === 'br' ? brotliDecompressSync : undefined
+  if (decode === undefined || bytes.length === 0) return bytes.toString()
+  try {
+    return decode(bytes).toString()
+  } catch {
+    return bytes.toString()
   }
 }

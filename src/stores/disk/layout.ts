@@ -23,7 +23,8 @@
  * Pages that are kept in a content coding lie at `<key>.gz` or `<key>.br`, all of them, and then the directory of
  * leases and the mark of whole tags have that suffix too (`leases.gz`, `tags/.whole.gz`). So a process that takes
  * the directory for one of another coding has no place for a token, and the look with which its next eviction
- * begins finds none: it cannot go on without being told (settle-coding.ts). This file alone makes names of keys and keys of names.
+ * begins finds none: it cannot go on without being told (settle-coding.ts). This file alone makes names of keys and
+ * keys of names.
  *
  * All of it may be removed by hand at any time. With `.pagekeep`, `tags/`, `compacting/` or `state/` goes the
  * knowledge of which eviction must find which page, so the next preparation, or the first eviction of a tag

@@ -21,7 +21,7 @@ import { isAbsence } from './disk-error.js'
 import { mayHoldPages } from './forget-pages.js'
 import { codingsByLeases, codingsByMarker } from './layout.js'
 
-export interface CodingWish {
+interface CodingWish {
   /** `undefined`: whatever the directory has. */
   readonly wanted: ContentCoding | undefined
   /** Whether a directory without pages may be given another. Of those who use it already nobody does that, or two would quarrel. */
