@@ -163,11 +163,11 @@ export class HttpCache {
   #readyPage(answer: Answer, { key }: PageKey, nowMs: number): ReadyPage | undefined {
     const known = this.#ready.get(answer)
     if (known !== undefined) return known
-    const { body, metadata, status, encoded } = answer
+    const { body, metadata, status } = answer
     const modifiedMs = status === 'hit' || status === 'stale' ? answer.renderBeganAtMs : undefined
     const page = metadata === undefined ? plainPage(key, body, modifiedMs, nowMs) : this.#decoded.get(metadata)
     if (page === undefined) return undefined
-    const ready = new ReadyPage(withStored(page, body, encoded, this.settings.codings), body)
+    const ready = new ReadyPage(withStored(page, body, answer.encoded, this.settings.codings), body)
     // What a plain page is described by changes once, when its second is over.
     if (status === 'hit' && (metadata !== undefined || isSettled(modifiedMs, nowMs))) this.#ready.set(answer, ready)
     return ready
