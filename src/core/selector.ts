@@ -85,13 +85,11 @@ function parseText(text: string): KeySelector | PatternSelector {
     if (problem !== undefined) throw invalid(text, problem)
     return { kind: 'key', key: text, text }
   }
-  const segments = text.split('/')
-  const isDeep = segments.at(-1) === '**'
-  const named = isDeep ? segments.slice(0, -1) : segments
-  const isKnownToBeGood = isUsual(isDeep ? text.slice(0, -'/**'.length) : text)
-  const problem = isKnownToBeGood ? undefined : named.map(patternSegmentProblem).find((found) => found !== undefined)
+  const isDeep = text === '**' || text.endsWith('/**')
+  const named = isDeep ? text.slice(0, -'/**'.length) : text
+  const problem = text === '**' || isUsual(named) ? undefined : patternProblem(named)
   if (problem !== undefined) throw invalid(text, problem)
-  return makePattern(text, named, isDeep)
+  return new Pattern(text, named, isDeep)
 }
 
 const usual = /^[A-Za-z0-9_+@,=%~*-][A-Za-z0-9_.+@,=%~*-]*(?:\/[A-Za-z0-9_+@,=%~*-][A-Za-z0-9_.+@,=%~*-]*)*$/
@@ -99,6 +97,13 @@ const usual = /^[A-Za-z0-9_+@,=%~*-][A-Za-z0-9_.+@,=%~*-]*(?:\/[A-Za-z0-9_+@,=%~
 /** What most selectors look like, and breaks no rule; found in one look, since an invalidator reads thousands. */
 function isUsual(text: string): boolean {
   return text.length <= maxSegmentBytes && usual.test(text) && !text.includes('**')
+}
+
+function patternProblem(named: string): string | undefined {
+  return named
+    .split('/')
+    .map(patternSegmentProblem)
+    .find((found) => found !== undefined)
 }
 
 function patternSegmentProblem(segment: string): string | undefined {
@@ -109,45 +114,67 @@ function patternSegmentProblem(segment: string): string | undefined {
   return keyProblem(literal)
 }
 
-function makePattern(text: string, named: readonly string[], isDeep: boolean): PatternSelector {
-  const firstWild = named.findIndex((segment) => segment.includes('*'))
-  const isSubtree = isDeep && firstWild === -1
-  // The last segment of a flat pattern is a file name, never a directory to start from.
-  const literal = named.slice(0, firstWild === -1 ? named.length : firstWild)
-  const segmentTexts = joinPieces(named.join('/')).split('/')
-  const levels = named.length === 0 ? 0 : segmentTexts.length
-  // Made when it is first asked: most evictions find nothing to compare.
-  let matchers: ((actual: string) => boolean)[] | undefined
+class Pattern implements PatternSelector {
+  readonly kind = 'pattern'
+  readonly text: string
+  readonly directory: string
+  readonly isSubtree: boolean
+  readonly #named: string
+  readonly #isDeep: boolean
+  #segments: readonly SegmentMatcher[] | undefined
 
-  const agrees = (segments: readonly string[], count: number): boolean => {
-    matchers ??= segmentTexts.map(segmentMatcher)
-    const wanted = matchers
-    for (let at = 0; at < Math.min(count, levels); at++) {
+  constructor(text: string, named: string, isDeep: boolean) {
+    this.text = text
+    this.#named = named
+    this.#isDeep = isDeep
+    const firstWild = text.indexOf('*')
+    // The last segment of a flat pattern is a file name, never a directory to start from.
+    this.directory = text.slice(0, Math.max(0, text.lastIndexOf('/', firstWild)))
+    this.isSubtree = isDeep && firstWild === text.length - '**'.length
+  }
+
+  matches(key: string): boolean {
+    if (this.#isOfOneDirectory && !key.includes('~')) {
+      const cut = key.lastIndexOf('/')
+      return key.slice(0, Math.max(0, cut)) === this.directory && this.#wanted.at(-1)?.(key.slice(cut + 1)) === true
+    }
+    const segments = joinPieces(key).split('/')
+    const levels = this.#wanted.length
+    const fits = this.#isDeep ? segments.length > levels : segments.length === levels
+    return fits && this.#agrees(segments, levels)
+  }
+
+  mayReachInto(directory: string): boolean {
+    if (directory === '') return true
+    const segments = joinPieces(`${directory}/`).split('/')
+    segments.pop()
+    const complete = directory.endsWith('~') ? segments.length - 1 : segments.length
+    return (this.#isDeep || complete < this.#wanted.length) && this.#agrees(segments, complete)
+  }
+
+  /** Only its last segment has wild cards, and none of them is cut into pieces. */
+  get #isOfOneDirectory(): boolean {
+    return !this.#isDeep && !this.text.includes('/', this.directory.length + 1) && !this.text.includes('~')
+  }
+
+  /** Made when it is first asked: most evictions find nothing to compare. */
+  get #wanted(): readonly SegmentMatcher[] {
+    this.#segments ??= this.#named === '' ? [] : joinPieces(this.#named).split('/').map(segmentMatcher)
+    return this.#segments
+  }
+
+  #agrees(segments: readonly string[], count: number): boolean {
+    const wanted = this.#wanted
+    for (let at = 0; at < Math.min(count, wanted.length); at++) {
       if (!wanted[at]?.(segments[at] ?? '')) return false
     }
     return true
   }
-  return {
-    kind: 'pattern',
-    text,
-    directory: literal.join('/'),
-    isSubtree,
-    matches(key) {
-      const segments = joinPieces(key).split('/')
-      const fits = isDeep ? segments.length > levels : segments.length === levels
-      return fits && agrees(segments, levels)
-    },
-    mayReachInto(directory) {
-      if (directory === '') return true
-      const segments = joinPieces(`${directory}/`).split('/')
-      segments.pop()
-      const complete = directory.endsWith('~') ? segments.length - 1 : segments.length
-      return (isDeep || complete < levels) && agrees(segments, complete)
-    },
-  }
 }
 
-function segmentMatcher(segment: string): (actual: string) => boolean {
+type SegmentMatcher = (actual: string) => boolean
+
+function segmentMatcher(segment: string): SegmentMatcher {
   if (!segment.includes('*')) return (actual) => actual === segment
   const [before = '', after = '', ...others] = segment.split('*')
   if (others.length === 0) {

@@ -227,31 +227,29 @@ function remove(context: EvictContext): Step[] {
     { name: 'stat record', run: (m) => (m.get(world.record) === 0 ? nextPart : undefined) },
     { name: 'unlink record', run: (m) => world.removeRecord(m) },
   ]
-  const page: Step[] = [
-    {
-      name: 'stat page',
-      isSettled: (m) => !concerns(context, m),
-      run: (m) => (concerns(context, m) && world.page(m) !== 0 ? undefined : options.hasRecords ? 'record' : nextPart),
+  const unlink: Step = {
+    name: 'unlink page',
+    run: (m) => {
+      if (m.get(world.directory) !== 0) world.setPage(m, m.get(world.directory), 0)
     },
-    {
-      name: 'unlink page',
-      run: (m) => {
-        if (m.get(world.directory) !== 0) world.setPage(m, m.get(world.directory), 0)
-      },
-    },
-  ]
+  }
+  const look: Step = {
+    name: 'stat page',
+    isSettled: (m) => !concerns(context, m),
+    run: (m) => (concerns(context, m) && world.page(m) !== 0 ? undefined : options.hasRecords ? 'record' : nextPart),
+  }
   const afterwards = options.hasRecords ? records : []
   if (options.selector === 'subtree')
     return [...moveToTrash(context), ...(options.hasRecords ? moveRecords(context) : [])]
   if (options.selector === 'pattern') {
-    const look: Step = {
+    const lookFor: Step = {
       name: 'stat page directory',
       run: (m) => (m.get(world.directory) === 0 ? nextPart : undefined),
     }
     const list: Step = { name: 'list page directory', run: (m) => (world.page(m) === 0 ? nextPart : undefined) }
-    return [look, list, ...page, ...afterwards]
+    return [lookFor, list, unlink, ...afterwards]
   }
-  return [...page, ...afterwards]
+  return [look, unlink, ...afterwards]
 }
 
 function moveToTrash({ world, options }: EvictContext): Step[] {

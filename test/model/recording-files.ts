@@ -78,6 +78,10 @@ export function recording(files: Files, layout: Layout, key: string): Recording 
       stat(path)
       return files.lstat(path)
     },
+    exists(path) {
+      stat(path)
+      return files.exists(path)
+    },
     rename(from, to) {
       note(renameName(kindOf(from), kindOf(to)))
       files.rename(from, to)

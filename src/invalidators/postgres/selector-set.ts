@@ -1,7 +1,7 @@
 /**
  * Selectors without repetition, and their text for the state beside the pages.
  *
- * Keyed by their JSON, so that a key that looks like a tag is not taken for one.
+ * Tags are told from keys by a character that neither may have.
  */
 import { parseSelector, type SelectorInput } from '../../core/selector.js'
 
@@ -22,11 +22,11 @@ export class SelectorSet {
   }
 
   add(selector: PlainSelector): void {
-    this.#byText.set(JSON.stringify(selector), selector)
+    this.#byText.set(textOf(selector), selector)
   }
 
   delete(selector: PlainSelector): void {
-    this.#byText.delete(JSON.stringify(selector))
+    this.#byText.delete(textOf(selector))
   }
 
   addAll(others: Iterable<PlainSelector>): void {
@@ -47,7 +47,7 @@ export class SelectorSet {
   }
 
   toJson(): string {
-    return this.size === 0 ? '' : `[${[...this.#byText.keys()].join(',')}]`
+    return this.size === 0 ? '' : JSON.stringify([...this])
   }
 
   /** Throws for what `toJson` did not write. */
@@ -72,4 +72,8 @@ export class SelectorSet {
     const hasAll = wider.toTexts().includes('**')
     return hasAll || wider.size > limit ? new SelectorSet(['**']) : wider
   }
+}
+
+function textOf(selector: PlainSelector): string {
+  return typeof selector === 'string' ? selector : `\0${selector.tag}`
 }

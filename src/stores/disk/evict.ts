@@ -42,6 +42,8 @@ interface Work {
    * a page that was not to be evicted.
    */
   hasRecords?: boolean
+  /** Whether pages may have to be set aside: looked for once, before a page is removed. The same holds for one that comes later. */
+  areAsidesUsed?: boolean
 }
 
 export class Evictor {
@@ -55,9 +57,9 @@ export class Evictor {
     const tally = new Tally()
     const slices = new Slices()
     await this.#evict(selectors, { tally, slices })
+    const mayTouchParts = selectors.some(({ kind }) => kind !== 'tag')
     // After the pages are removed: parts.ts says why.
-    const implied = partTagsTouchedBy(selectors)
-    if (implied.length > 0 && hasParts(this.#parts.disk)) await this.#evict(implied, { tally, slices })
+    if (mayTouchParts && hasParts(this.#parts.disk)) await this.#evict(partTagsTouchedBy(selectors), { tally, slices })
     return tally
   }
 
@@ -144,7 +146,40 @@ export class Evictor {
         if (!isSetAside) disk.files.unlink(path)
         if (stats.isFile()) work.tally.remove(key)
       }
-      work.hasRecords ??= hasRecords(disk)
+    } catch (thrown) {
+      if (!isAbsence(thrown)) {
+        work.tally.fail(selector, key, thrown)
+        return
+      }
+    }
+    this.#removeRecord(selector, key, work)
+  }
+
+  /** The same of what was listed as a file a moment ago, without another look at it where none is needed. */
+  #removeListed(selector: Selector, key: string, work: Work): void {
+    const { disk, asides } = this.#parts
+    work.areAsidesUsed ??= asides.areUsed()
+    if (work.areAsidesUsed) {
+      this.#removePage(selector, key, work)
+      return
+    }
+    try {
+      disk.files.unlink(disk.layout.page(key))
+      work.tally.remove(key)
+    } catch (thrown) {
+      // Something else lies there now, or it cannot be removed: a look tells.
+      if (!isAbsence(thrown)) {
+        this.#removePage(selector, key, work)
+        return
+      }
+    }
+    this.#removeRecord(selector, key, work)
+  }
+
+  #removeRecord(selector: Selector, key: string, work: Work): void {
+    const { disk } = this.#parts
+    work.hasRecords ??= hasRecords(disk)
+    try {
       if (work.hasRecords) removeRecord(disk, key)
     } catch (thrown) {
       if (!isAbsence(thrown)) work.tally.fail(selector, key, thrown)
@@ -250,8 +285,10 @@ export class Evictor {
   async #removeMatching(patterns: Group, directory: string, work: Work): Promise<void> {
     const { files, layout } = this.#parts.disk
     const { tally, slices } = work
-    // Most changes are of what nobody has asked for, and an exception costs ten times as much as this look.
-    if (files.lstat(layout.place(directory)) === undefined) return
+    // Most changes are of what nobody has asked for, and an exception costs ten times as much as these looks. Only the
+    // second one tells what is not there from what may not be looked at.
+    const place = layout.place(directory)
+    if (!files.exists(place) && files.lstat(place) === undefined) return
     const reaching = (below: string) => patterns.filter((pattern) => pattern.mayReachInto(below))
     const found = walk(files, layout.root, directory, {
       enters: (below) => patterns.some((pattern) => pattern.mayReachInto(below)),
@@ -268,7 +305,9 @@ export class Evictor {
       const match =
         (key === undefined ? undefined : patterns.find((pattern) => pattern.matches(key))) ??
         (kind === 'link' ? reaching(path)[0] : undefined)
-      if (match !== undefined) this.#removeFile(match, path, work)
+      if (match === undefined) continue
+      if (kind === 'file' && key !== undefined) this.#removeListed(match, key, work)
+      else this.#removeFile(match, path, work)
     }
   }
 }

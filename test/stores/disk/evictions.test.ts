@@ -148,14 +148,33 @@ describe('evict() of a subtree', () => {
 
 describe('evict() of a key or pattern', () => {
   it('of a page that vanishes under the eviction is no failure, and is not counted', async () => {
-    keep(stage.open(), 'a/b.html')
     const files = watched((call, [path]) => {
       if (call === 'unlink' && String(path).endsWith('/b.html')) rmSync(String(path))
     })
     for (const selector of ['a/b.html', 'a/b.*']) {
+      keep(stage.open(), 'a/b.html')
       const { removed, failures } = await evict(stage.open({ files }), selector)
       expect({ removed, failures }).toEqual({ removed: 0, failures: [] })
     }
+  })
+
+  it('of a page in whose place a directory comes under the eviction leaves the directory', async () => {
+    const files = watched((call, [path]) => {
+      if (call !== 'unlink' || !String(path).endsWith('/b.html')) return
+      rmSync(String(path))
+      mkdirSync(String(path))
+    })
+    keep(stage.open(), 'a/b.html')
+    const { removed, failures } = await evict(stage.open({ files }), 'a/*')
+    expect({ removed, failures }).toEqual({ removed: 0, failures: [] })
+    expect(existsSync(stage.path('a/b.html'))).toBe(true)
+  })
+
+  it('in a directory that it may not look into is a failure, though nothing seems to be there', async () => {
+    keep(stage.open(), 'a/b.html')
+    const files = { ...failing('lstat', 'EACCES', '/a'), exists: () => false }
+    const { failures } = await evict(stage.open({ files }), 'a/*')
+    expect(failures.map(({ selector }) => selector.text)).toEqual(['a/*'])
   })
 
   it('of a directory that vanishes under the eviction is no failure', async () => {
