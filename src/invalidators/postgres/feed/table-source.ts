@@ -26,6 +26,9 @@ const identitySql = ({ of }: SchemaName) => `
          pg_is_in_recovery()::text AS is_standby
     FROM ${of('feed_state')}, pg_control_system() AS s`
 
+/** Rounded down: a lease must not be seen to have run out while writers still see it run, and send no NOTIFY. */
+export const nowMsSql = 'floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint'
+
 // The names of columns that are cast are changed: ORDER BY would take the text, in which 100 comes before 96.
 // The locks on the partitions are taken before the snapshot: one that is emptied meanwhile is seen wholly or not at all.
 // One condition says where the index is entered: beside a second one, such as "xid >= xmin", it is read from its start.
@@ -35,7 +38,7 @@ const readSql = ({ of }: SchemaName, isNew: string) => `
          pg_is_in_recovery()::text AS is_standby,
          st.epoch::text AS epoch, st.low_water::text AS low_water, st.notify::text AS notifies,
          (SELECT last_value::text FROM ${of('lease')}) AS lease,
-         (extract(epoch FROM clock_timestamp()) * 1000)::bigint::text AS now_ms,
+         (${nowMsSql})::text AS now_ms,
          (SELECT json_agg(json_build_array(q.xid::text, q.id::text, q.rule, q.selector, q.tag) ORDER BY q.xid, q.id)::text
             FROM (SELECT f.* FROM ${of('feed')} AS f
                    WHERE (f.xid, f.id) > ($1::xid8, $2::bigint) AND ${isNew}

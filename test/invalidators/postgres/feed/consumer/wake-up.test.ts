@@ -8,7 +8,7 @@ import { PollLease } from '../../../../../src/invalidators/postgres/feed/poll-le
 import { migrationStatements } from '../../../../../src/invalidators/postgres/feed/schema/migrations.js'
 import { readSchemaName } from '../../../../../src/invalidators/postgres/feed/schema/quoting.js'
 import { parseSnapshot } from '../../../../../src/invalidators/postgres/feed/snapshot.js'
-import { SnapshotSource } from '../../../../../src/invalidators/postgres/feed/table-source.js'
+import { nowMsSql, SnapshotSource } from '../../../../../src/invalidators/postgres/feed/table-source.js'
 import { query } from '../../../../support/postgres.js'
 import { next, until } from '../../harness.js'
 import { RecordingTarget } from '../../recording-target.js'
@@ -272,4 +272,20 @@ test('a schema with an odd name is quoted everywhere, its channel too', async ()
   await until('all are evicted', () => target.evicted.has('c'))
   await until('it sleeps', () => invalidator.status().wakeUp === 'notify')
   await invalidator.settledEverywhere(site)
+})
+
+describe('the clock that a reader holds a lease against', () => {
+  const isNeverAhead = async (sql: string) => {
+    const times = `SELECT ${sql} <= extract(epoch FROM clock_timestamp()) * 1000 AS holds FROM generate_series(1, 5000)`
+    const [row] = await query(await harness.database(), `SELECT bool_and(holds) AS holds FROM (${times}) AS t`)
+    return row?.holds
+  }
+
+  test('is never ahead of that of writers, who would still skip their NOTIFY', async () => {
+    expect(await isNeverAhead(nowMsSql)).toBe(true)
+  })
+
+  test('twin: rounded to the nearest millisecond, it is', async () => {
+    expect(await isNeverAhead(nowMsSql.replace('floor', ''))).toBe(false)
+  })
 })
