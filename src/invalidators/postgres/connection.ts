@@ -47,11 +47,11 @@ const settings = [
   ['tcp_user_timeout', '15000'],
 ] as const
 
-// Settings that this server does not know (they came with 12 and 14) are left out.
+// Settings that this server does not know (they came with 12 and 14) are left out. A look into pg_settings would cost
+// a new connection more than all the rest of it.
 const applySettings = `
-  SELECT set_config(known.name, wanted.value, false)
-    FROM pg_settings AS known
-    JOIN unnest($1::text[], $2::text[]) AS wanted(name, value) ON lower(known.name) = lower(wanted.name)`
+  SELECT set_config(name, value, false) FROM unnest($1::text[], $2::text[]) AS wanted(name, value)
+   WHERE current_setting(name, true) IS NOT NULL`
 
 export class Connection {
   readonly place: Place
