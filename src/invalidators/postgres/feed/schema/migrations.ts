@@ -8,6 +8,7 @@ import { feedSql } from './001-feed.sql.js'
 import { segmentsSql } from './002-segments.sql.js'
 import { rotateSql } from './003-rotate.sql.js'
 import { writersSql } from './004-writers.sql.js'
+import { textsSql } from './005-texts.sql.js'
 import { doBlock, literal, type SchemaName } from './quoting.js'
 
 interface Migration {
@@ -21,6 +22,7 @@ export const migrations: readonly Migration[] = [
   { version: 2, name: 'segments', sql: segmentsSql },
   { version: 3, name: 'rotate', sql: rotateSql },
   { version: 4, name: 'writers', sql: writersSql },
+  { version: 5, name: 'texts', sql: textsSql },
 ]
 
 /** The version that this code knows. */

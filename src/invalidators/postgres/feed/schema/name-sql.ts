@@ -1,12 +1,6 @@
-/**
- * What an entry names, as expressions of SQL over the texts of columns; and which names a page can have.
- *
- * All values are compared and taken as text, so that types without equality (json, xml, point) serve as
- * well as others, and what is equal but reads otherwise (1.0 and 1.00, citext) counts as changed.
- */
+/** What an entry names, as expressions of SQL over the texts of columns; and which names a page can have. */
 import type { EvictEntry, RouteEntry, TagEntry } from '../evict-entry.js'
-import type { FeedRule } from '../watch.js'
-import { identifier, literal, type SchemaName } from './quoting.js'
+import { literal, type SchemaName } from './quoting.js'
 import { literalsOf, plainRouteSql, routeSql } from './route-sql.js'
 
 /** An expression for the text of a column. */
@@ -15,19 +9,12 @@ export type ValueOf = (column: string) => string
 /** No page can have a longer key, so none needs to be evicted. */
 const longestSelector = 3000
 
-export const textOf = (of: string, column: string): string => `(${of}${identifier(column)})::text COLLATE "C"`
-
-/** The columns of a rule as text, in its order, as `c1`, `c2`, ... */
-export function columnsSql(rule: FeedRule, of: string, prefix = 'c'): string {
-  return rule.columns.map((column, index) => `${textOf(of, column)} AS ${prefix}${index + 1}`).join(', ')
-}
-
 /** That a page can have such a key or tag. */
 export const isUsableSelector = (selector: string): string => `octet_length(${selector}) <= ${longestSelector}`
 export const isUsableTag = (tag: string): string =>
   `(octet_length(${tag}) BETWEEN 1 AND 500 AND ${tag} !~ ${literal('[\\u0001-\\u001f\\u007f\\\\]')})`
-export const usableSql = `(${isUsableSelector('selector')}
-      OR ${isUsableTag('tag')})`
+export const usableSql = `(${isUsableSelector('named.selector')}
+      OR ${isUsableTag('named.tag')})`
 
 export function routeExpression(schema: SchemaName, entry: RouteEntry, value: ValueOf): string {
   const selector = routeSql(schema, entry.route, boundTo(entry, value))

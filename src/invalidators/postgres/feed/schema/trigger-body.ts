@@ -4,7 +4,8 @@
  */
 import { columnsOf, type EvictEntry } from '../evict-entry.js'
 import type { FeedRule } from '../watch.js'
-import { columnsSql, routeExpression, tagExpression, usableSql } from './name-sql.js'
+import { type ColumnTexts, columnsSql } from './column-texts.js'
+import { routeExpression, tagExpression, usableSql } from './name-sql.js'
 import { oneRowDeclarations, oneRowSql } from './one-row.js'
 import { literal, type SchemaName } from './quoting.js'
 import { parametersOf } from './route-sql.js'
@@ -12,30 +13,49 @@ import { parametersOf } from './route-sql.js'
 export type TriggerEvent = 'insert' | 'update' | 'delete' | 'truncate'
 
 /** What a trigger's function does: each rule writes its rows; if there are any, sleepers are woken. */
-export function triggerBody(schema: SchemaName, rules: readonly FeedRule[], event: TriggerEvent): string {
+export function triggerBody(
+  schema: SchemaName,
+  rules: readonly FeedRule[],
+  event: TriggerEvent,
+  texts: ColumnTexts,
+): string {
   const isRow = rules.some((rule) => rule.kind === 'bridge' && rule.rows === 'keep')
-  // After the rows: the transaction has its number then, and a listener that lets the lease run out can wait for it.
-  const wake = `IF date_part('epoch', clock_timestamp()) * 1000 >= pg_sequence_last_value(${schema.literalOf('lease')}) THEN PERFORM ${schema.of('wake')}(); END IF;`
+  // The transaction has its number by then, so a listener that lets the lease run out can wait for it.
+  const wake = `IF clock_timestamp() >= to_timestamp(pg_sequence_last_value(${schema.literalOf('lease')}) / 1000::float8) THEN PERFORM ${schema.of('wake')}(); END IF;`
   const wakeIfAny = `GET DIAGNOSTICS added = ROW_COUNT;
   IF added > 0 THEN ${wake} END IF;`
-  const statements = rules.map((rule) => {
-    const set = `${writeSql(schema, rule, event)}
-  ${wakeIfAny}`
-    if (rule.kind === 'bridge' || event === 'truncate') return set
-    return oneRowSql({ schema, rule, event, set, wake, wakeIfAny })
-  })
-  return `
+  const set = rules.map(
+    (rule) => `${writeSql(schema, rule, event, texts)}
+  ${wakeIfAny}`,
+  )
+  const watching = rules.filter((rule) => rule.kind === 'watch')
+  if (watching.length === 0 || event === 'truncate') {
+    return `
 DECLARE
   added bigint;
-  ${oneRowDeclarations(rules.filter((rule) => rule.kind === 'watch'))}
 BEGIN
-  ${statements.join('\n  ')}
+  ${set.join('\n  ')}
   RETURN ${isRow ? 'NEW' : 'NULL'};
+END
+`
+  }
+  const one = watching.map((rule) => oneRowSql({ schema, rule, event, texts, wake, wakeIfAny }))
+  return `
+DECLARE
+  added bigint; ${oneRowDeclarations(watching)}
+BEGIN
+  PERFORM FROM ${event === 'delete' ? 'old_rows' : 'new_rows'} OFFSET 1;
+  IF FOUND THEN
+  ${set.join('\n  ')}
+  ELSE
+    ${one.join('\n    ')}
+  END IF;
+  RETURN NULL;
 END
 `
 }
 
-function writeSql(schema: SchemaName, rule: FeedRule, event: TriggerEvent): string {
+function writeSql(schema: SchemaName, rule: FeedRule, event: TriggerEvent, texts: ColumnTexts): string {
   const insert = `INSERT INTO ${schema.of('feed')} (rule, selector, tag)`
   const name = literal(rule.table.written)
   if (event === 'truncate') {
@@ -45,7 +65,7 @@ function writeSql(schema: SchemaName, rule: FeedRule, event: TriggerEvent): stri
   const entries = rule.evicts.map((entry, index) => entrySql(rule, entry, index))
   const names = rule.evicts.map((entry, index) => namesSql(schema, rule, entry, index))
   // Materialized, so that no name is made twice: once for the check and once for the row.
-  const sql = `WITH changed AS MATERIALIZED (${changedSql(rule, event)}
+  const sql = `WITH changed AS MATERIALIZED (${changedSql(rule, event, texts)}
   )${entries.join('')},
   named(selector, tag) AS MATERIALIZED (
     ${names.join('\n    UNION ALL\n    ')}
@@ -72,8 +92,8 @@ function escapePercents(text: string): string {
 }
 
 /** The rows that count, as text, in columns `c1`, `c2`, ... */
-function changedSql(rule: FeedRule, event: TriggerEvent): string {
-  const columns = (of: string) => columnsSql(rule, of)
+function changedSql(rule: FeedRule, event: TriggerEvent, texts: ColumnTexts): string {
+  const columns = (of: string) => columnsSql(texts, rule, of)
   if (rule.kind === 'bridge') {
     return rule.rows === 'keep'
       ? `

@@ -8,6 +8,8 @@
 import { createHash } from 'node:crypto'
 import type { TableName } from '../../table-name.js'
 import type { FeedRule } from '../watch.js'
+import { arePlainSql, textSettings } from './005-texts.sql.js'
+import { type ColumnTexts, castTexts, plainTexts } from './column-texts.js'
 import { openingDeclarations, openingSql } from './migrations.js'
 import { doBlock, dollarQuoted, identifier, literal, type SchemaName } from './quoting.js'
 import { type TriggerEvent, triggerBody } from './trigger-body.js'
@@ -17,12 +19,18 @@ export interface Trigger {
   readonly name: string
   /** The name of its function, in the schema. */
   readonly functionName: string
-  readonly body: string
+  /** What its function is, by what the types of the columns ask for (005-texts.sql.ts). */
+  readonly forms: { readonly plain: TriggerFunction; readonly cast: TriggerFunction }
   /** What its comment says: of what it was generated. */
   readonly comment: string
   /** `AFTER INSERT` ... `ON %s` ... with the place of the table. */
   readonly definition: string
-  readonly functionSql: string
+}
+
+export interface TriggerFunction {
+  readonly sql: string
+  /** Of its body, as the catalog has it. */
+  readonly bodyHash: string
 }
 
 /** The rules of one table, which share its triggers. */
@@ -33,9 +41,8 @@ export interface TableTriggers {
   readonly triggers: readonly Trigger[]
 }
 
-/** What all functions run with: text forms that no session's settings change, and no table of a stranger's. */
-const functionSettings = `SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET DateStyle = 'ISO, YMD'
-  SET TimeZone = 'UTC' SET IntervalStyle = 'postgres' SET extra_float_digits = 1 SET bytea_output = 'hex'`
+/** What all functions run with: no right of the writer's is needed, and no table of a stranger's is meant. */
+const functionSettings = 'SECURITY DEFINER SET search_path = pg_catalog, pg_temp'
 
 /** Groups rules by table. Throws a `TypeError` for two bridges of one table. */
 export function tableTriggers(schema: SchemaName, rules: readonly FeedRule[]): TableTriggers[] {
@@ -69,7 +76,6 @@ function triggerOf(schema: SchemaName, key: string, rules: readonly FeedRule[], 
   // Triggers fire by name: one that copies what is about to be inserted comes after those that may change it.
   const name = `${isKeptBridge ? 'zz_' : ''}${slug(schema.name)}_${id}_${event}`
   const functionName = `${slug(first?.table.name ?? '')}_${id}_${event}`
-  const body = triggerBody(schema, rules, event)
   const transition = {
     insert: first?.kind === 'bridge' ? '' : 'REFERENCING NEW TABLE AS new_rows ',
     update: 'REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows ',
@@ -79,11 +85,19 @@ function triggerOf(schema: SchemaName, key: string, rules: readonly FeedRule[], 
   const when = isKeptBridge ? 'BEFORE' : 'AFTER'
   const each = isKeptBridge ? 'ROW' : 'STATEMENT'
   const definition = `${when} ${event.toUpperCase()} ON %s ${transition}FOR EACH ${each}`
-  const functionSql = `CREATE OR REPLACE FUNCTION ${schema.of(functionName)}() RETURNS trigger LANGUAGE plpgsql
-  ${functionSettings}
+  const functionOf = (texts: ColumnTexts, settings: string): TriggerFunction => {
+    const body = triggerBody(schema, rules, event, texts)
+    const sql = `CREATE OR REPLACE FUNCTION ${schema.of(functionName)}() RETURNS trigger LANGUAGE plpgsql
+  ${settings}
   AS ${dollarQuoted(body)};`
-  const comment = `pagekeep sha256:${sha256(`${definition}\n${functionSql}`)}`
-  return { event, name, functionName, body, comment, definition, functionSql }
+    return { sql, bodyHash: sha256(body) }
+  }
+  const forms = {
+    plain: functionOf(plainTexts(schema), functionSettings),
+    cast: functionOf(castTexts, `${functionSettings} ${textSettings}`),
+  }
+  const comment = `pagekeep sha256:${sha256([definition, forms.plain.sql, forms.cast.sql].join('\n'))}`
+  return { event, name, functionName, forms, comment, definition }
 }
 
 /** One statement that gives a table, and its partitions, the triggers it lacks. */
@@ -103,6 +117,7 @@ export function installTriggersSql(schema: SchemaName, { table, rules, columns, 
   IF missing IS NOT NULL THEN
     RAISE EXCEPTION USING MESSAGE = ${literal(`${table.written} has no column `)} || missing;
   END IF;
+  are_plain := ${arePlainSql('target', columns)};
 ${triggers.map((trigger) => installTriggerSql(schema, trigger)).join('')}${
   isDeletingBridge
     ? `
@@ -118,12 +133,13 @@ ${triggers.map((trigger) => installTriggerSql(schema, trigger)).join('')}${
   target regclass;
   part regclass;
   missing text;
+  are_plain boolean;
   is_new boolean := false;`,
   )
 }
 
 function installTriggerSql(schema: SchemaName, trigger: Trigger): string {
-  const { name, functionName, body, comment, definition, functionSql } = trigger
+  const { name, functionName, forms, comment, definition } = trigger
   const procedure = literal(`${schema.of(functionName)}()`)
   const create = `CREATE OR REPLACE TRIGGER ${identifier(name).replaceAll('%', '%%')} ${definition} EXECUTE FUNCTION ${schema.of(functionName).replaceAll('%', '%%')}()`
   const onTrigger = `COMMENT ON TRIGGER ${identifier(name).replaceAll('%', '%%')} ON %s IS ${literal(comment)}`
@@ -132,8 +148,12 @@ function installTriggerSql(schema: SchemaName, trigger: Trigger): string {
   return `
   IF NOT ${has('target')} AND obj_description(oid, 'pg_trigger') = ${literal(comment)})
      OR NOT EXISTS (SELECT FROM pg_proc WHERE oid = to_regprocedure(${procedure})
-                       AND encode(sha256(convert_to(prosrc, 'UTF8')), 'hex') = ${literal(sha256(body))}) THEN
-    ${functionSql}
+                       AND encode(sha256(convert_to(prosrc, 'UTF8')), 'hex') = CASE WHEN are_plain THEN ${literal(forms.plain.bodyHash)} ELSE ${literal(forms.cast.bodyHash)} END) THEN
+    IF are_plain THEN
+    ${forms.plain.sql}
+    ELSE
+    ${forms.cast.sql}
+    END IF;
     REVOKE ALL ON FUNCTION ${schema.of(functionName)}() FROM PUBLIC;
   END IF;
   FOR part IN SELECT * FROM ${schema.of('parts_of')}(target) LOOP

@@ -20,7 +20,7 @@ describe('install()', () => {
       (await client.query('SELECT * FROM pagekeep.feed_state')).rows,
     ]).toEqual(before)
     const { rows } = await client.query('SELECT version, name FROM pagekeep.migration ORDER BY version')
-    expect(rows.map(({ version }) => version)).toEqual([1, 2, 3, 4])
+    expect(rows.map(({ version }) => version)).toEqual([1, 2, 3, 4, 5])
   })
 
   it('brings a schema of an earlier version to this one, beside its rows, and diagnose() tells them apart', async () => {

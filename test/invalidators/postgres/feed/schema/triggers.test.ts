@@ -1,6 +1,7 @@
 /** What each kind of statement adds to the feed, on a real server. */
 import { route } from 'pagekeep'
-import { evictRoute, evictTag, FeedSchema, watch } from 'pagekeep/invalidators/postgres'
+import { diagnose, evictRoute, evictTag, FeedSchema, watch } from 'pagekeep/invalidators/postgres'
+import type pg from 'pg'
 import { describe, expect, it } from 'vitest'
 import { query } from '../../../../support/postgres.js'
 import { added, feedOf, list, notified, page, products, Shop, tables } from './shop.js'
@@ -256,6 +257,36 @@ describe('a rule', () => {
     expect(await feedOf(client, `Page's "keep" %s`)).toEqual([`tag:it's D`, 'w/D'])
   })
 
+  it('takes no column for a name of its own', async () => {
+    const own = ['selector', 'tag', 'rule', 'name1', 'name2', 'day1', 'added', 'c1', 'p1', 'side', 'new_rows', 'named']
+    const rule = watch({
+      table: 't',
+      columns: own,
+      evicts: [evictRoute(route('d/{day:YYYY/MM/DD}/{tag}'), { day: 'day1', tag: 'tag' }), evictTag('{name1}')],
+    })
+    const { client } = await shop.open({ rules: [rule] }, `CREATE TABLE t (id int, ${own.join(' text, ')} text)`)
+    const insert = `INSERT INTO t SELECT n, ${own.map((name) => `'${name}'`).join(', ')} FROM generate_series(1, 2) n`
+    expect(await added(client, insert)).toEqual(['d/*/*/*/tag', 'tag:name1'])
+    for (const where of ['', ' WHERE id = 1']) {
+      expect(await added(client, `UPDATE t SET side = side || 'x'${where}`)).toEqual(['d/*/*/*/tag', 'tag:name1'])
+      expect(await added(client, `UPDATE t SET day1 = '2020-01-08', selector = 'x'${where}`)).toEqual([
+        'd/*/*/*/tag',
+        'd/2020/01/08/tag',
+        'tag:name1',
+      ])
+      expect(await added(client, `UPDATE t SET added = added || 'x'${where}`)).toEqual([
+        'd/2020/01/08/tag',
+        'tag:name1',
+      ])
+      expect(await added(client, `UPDATE t SET day1 = 'day1'${where}`)).toEqual([
+        'd/*/*/*/tag',
+        'd/2020/01/08/tag',
+        'tag:name1',
+      ])
+    }
+    expect(await added(client, 'DELETE FROM t WHERE id = 1')).toEqual(['d/*/*/*/tag', 'tag:name1'])
+  })
+
   it('compares values of types that know no equality, and those that are equal and read otherwise', async () => {
     const rule = watch({ table: 't', columns: ['j', 'x', 'p', 'n', 'c', 'f'], evicts: [evictRoute(route('t'))] })
     const { client } = await shop.open(
@@ -329,6 +360,71 @@ describe('a rule', () => {
     ).toBe(1)
     expect(await feedOf(client)).toEqual(earlGrey)
     await client.query('DROP OWNED BY shop_writer; DROP ROLE shop_writer')
+  })
+})
+
+/** A table of which no setting changes how its columns read; then one whose columns have got other types. */
+describe('columns that get another type', () => {
+  const rule = watch({ table: 't', columns: ['x'], evicts: [evictRoute(route('d/{d}'), { d: 'd' })] })
+  const start = async () => {
+    const shopOf = await shop.open(
+      { rules: [rule] },
+      "CREATE TABLE t (id int, d text, x text); INSERT INTO t VALUES (1, '2020-01-08', '0.1'), (2, '2020-01-09', '0.1')",
+    )
+    await shopOf.client.query(`SET DateStyle = 'German, DMY'; SET extra_float_digits = -10`)
+    return shopOf
+  }
+  const change = 'ALTER TABLE t ALTER d TYPE date USING d::date, ALTER x TYPE float8 USING x::float8'
+  const settingsOf = async (client: pg.Client) => {
+    const { rows } = await client.query("SELECT proconfig FROM pg_proc WHERE proname LIKE 't\\_%\\_update'")
+    return rows[0].proconfig.length
+  }
+  const warnings = async (client: pg.Client) =>
+    (await diagnose(client, { rules: [rule] })).filter(({ code, level }) => code === 'trigger' && level !== 'ok')
+
+  it('are read as before, whatever a session has set, and the next install() makes that cheap', async () => {
+    const { client } = await start()
+    const expectSame = async () => {
+      for (const x of ['0.3', '0.1', '0.1000000000000001', '0.1']) {
+        expect(await added(client, `UPDATE t SET x = ${x} WHERE id = 1`)).toEqual(['d/2020-01-08'])
+      }
+      expect(await added(client, 'UPDATE t SET x = 0.1')).toEqual([])
+      for (const x of ['0.3', '0.1', '0.1000000000000001', '0.1']) {
+        expect(await added(client, `UPDATE t SET x = ${x}`)).toEqual(['d/2020-01-08', 'd/2020-01-09'])
+      }
+      const both = ['d/2020-01-08', 'd/2020-02-01']
+      expect(await added(client, "UPDATE t SET d = '2020-02-01' WHERE id = 1")).toEqual(both)
+      expect(await added(client, "UPDATE t SET d = '2020-01-08' WHERE id = 1")).toEqual(both)
+    }
+    await expectSame()
+    expect(await settingsOf(client)).toBe(1)
+    await client.query(change)
+    await expectSame()
+    const [first, ...others] = await warnings(client)
+    expect(first).toMatchObject({ level: 'warn', message: expect.stringContaining('another type') })
+    // Not for TRUNCATE, which reads none.
+    expect(others).toHaveLength(2)
+    const schema = new FeedSchema({ rules: [rule] })
+    await schema.install(client)
+    expect([await warnings(client), await settingsOf(client)]).toEqual([[], 6])
+    await expectSame()
+    await client.query('ALTER TABLE t ALTER d TYPE text, ALTER x TYPE text')
+    await client.query("UPDATE t SET d = '2020-01-0' || id + 7, x = '0.1'")
+    await expectSame()
+    expect(await warnings(client)).toHaveLength(3)
+    await schema.install(client)
+    expect([await warnings(client), await settingsOf(client)]).toEqual([[], 1])
+    await expectSame()
+  })
+
+  it('twin: read by a cast alone, they would be what the session shows', async () => {
+    const { client } = await start()
+    await client.query(change)
+    await client.query(
+      "CREATE OR REPLACE FUNCTION pagekeep.text_of(value anyelement) RETURNS text LANGUAGE plpgsql AS 'BEGIN RETURN value::text; END'",
+    )
+    expect(await added(client, 'UPDATE t SET x = 0.3 WHERE id = 1')).toEqual(['d/08.01.2020'])
+    expect(await added(client, 'UPDATE t SET x = 0.3000000000000001 WHERE id = 1')).toEqual([])
   })
 })
 
