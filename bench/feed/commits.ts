@@ -4,6 +4,11 @@
  *
  * A reader runs only while its own table is written to. The lease is taken before a round begins: what is
  * measured is a site that is busy, not how it became so.
+ *
+ * Some rounds are as on a slower disk: PostgreSQL then waits a millisecond before each flush of its log
+ * (`commit_delay`), whoever else is busy. That differs from a disk that takes so long in one thing: what other
+ * transactions write within the millisecond goes to the disk with it, where on a slow disk it would wait for the
+ * next flush. So a commit waits for less, and more of them share a flush; one after another they are as slow.
  */
 import type { Bench } from './bench.js'
 import { middle, type Ratio, ratioOf } from './ratio.js'
@@ -12,6 +17,8 @@ import type { WriterGroup } from './writers.js'
 
 export interface CommitCosts {
   readonly writers: number
+  /** How long each flush waits besides what the disk takes. */
+  readonly delayMs: number
   /** Commits per second without triggers. */
   readonly plain: number
   readonly leased: Ratio
@@ -19,9 +26,15 @@ export interface CommitCosts {
   readonly rounds: number
 }
 
+export interface CommitsRound {
+  readonly writers: number
+  /** Default 0. */
+  readonly delayMs?: number
+}
+
 export interface CommitsPlan {
-  /** How many writers each round has, in this order. */
-  readonly rounds: readonly number[]
+  /** In this order. */
+  readonly rounds: readonly CommitsRound[]
   readonly seconds: number
   /** With how many writers to see what a NOTIFY for each commit costs. */
   readonly notifyWith: readonly number[]
@@ -42,11 +55,13 @@ const warmCommits = 15
 export async function measureCommits(bench: Bench, plan: CommitsPlan): Promise<CommitCosts[]> {
   const { rounds, seconds, notifyWith, untilMs, lastMs } = plan
   const groups = new Map<number, Groups>()
-  const found = new Map<number, Round[]>()
+  const found = new Map<string, CommitsRound & { all: Round[] }>()
   try {
-    for (const writers of rounds) {
-      const before = found.get(writers) ?? []
+    for (const { writers, delayMs = 0 } of rounds) {
+      const name = `${writers} writers${delayMs > 0 ? `, each flush ${delayMs} ms later` : ''}`
+      const before = found.get(name)?.all ?? []
       if (found.size > 0 && performance.now() > (before.length > 0 ? untilMs : lastMs)) continue
+      await delayFlushes(bench, delayMs)
       const wanted = notifyWith.includes(writers) ? kinds : kinds.slice(0, 2)
       const warm = groups.get(writers) ?? (await warmUp(bench, writers, wanted))
       groups.set(writers, warm)
@@ -54,20 +69,32 @@ export async function measureCommits(bench: Bench, plan: CommitsPlan): Promise<C
       const order = before.length % 2 === 0 ? wanted : wanted.toReversed()
       const round: Round = {}
       for (const kind of order) round[kind] = await commitsPerSecond(bench, kind, warm, seconds)
-      found.set(writers, [...before, round])
-      bench.progress(`${writers} writers: ${wanted.map((kind) => `${kind} ${round[kind]}/s`).join(', ')}`)
+      found.set(name, { writers, delayMs, all: [...before, round] })
+      bench.progress(`${name}: ${wanted.map((kind) => `${kind} ${round[kind]}/s`).join(', ')}`)
     }
   } finally {
     for (const group of [...groups.values()].flatMap((warm) => [...warm.values()])) group.stop()
+    await delayFlushes(bench, 0)
   }
-  return [...found].map(([writers, all]) => costsOf(writers, all))
+  return [...found.values()].map(({ writers, delayMs = 0, all }) => costsOf(writers, delayMs, all))
 }
 
-function costsOf(writers: number, rounds: readonly Round[]): CommitCosts {
+/** Of all sessions, those under way too. */
+async function delayFlushes({ client }: Bench, ms: number): Promise<void> {
+  await client.query(`ALTER SYSTEM SET commit_delay = ${ms * 1000}`)
+  await client.query('ALTER SYSTEM SET commit_siblings = 0')
+  await client.query('SELECT pg_reload_conf()')
+  for (let delay: string | undefined; delay !== String(ms * 1000); await wait(10)) {
+    delay = (await client.query("SELECT setting FROM pg_settings WHERE name = 'commit_delay'")).rows[0].setting
+  }
+}
+
+function costsOf(writers: number, delayMs: number, rounds: readonly Round[]): CommitCosts {
   const of = (kind: Kind) => rounds.flatMap((round) => round[kind] ?? [])
   const notifying = of('notifying')
   return {
     writers,
+    delayMs,
     plain: Math.round(middle(of('plain'))),
     leased: ratioOf(of('leased'), of('plain')),
     notifying: notifying.length > 0 ? ratioOf(notifying, of('plain')) : undefined,

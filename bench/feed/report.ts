@@ -24,10 +24,11 @@ export interface Report {
 /** The ratios first, by name; then all that they rest on. */
 export function asJson(report: Report): string {
   const { commits = [], statements = [], drain, latency } = report
+  const suffix = ({ writers, delayMs }: CommitCosts) => `${writers}${delayMs > 0 ? `Disk${delayMs}ms` : ''}`
   const ratios = {
-    ...Object.fromEntries(commits.map(({ writers, leased }) => [`commitsRatio${writers}`, leased.ratio])),
+    ...Object.fromEntries(commits.map((cost) => [`commitsRatio${suffix(cost)}`, cost.leased.ratio])),
     ...Object.fromEntries(
-      commits.flatMap(({ writers, notifying }) => (notifying ? [[`notifyRatio${writers}`, notifying.ratio]] : [])),
+      commits.flatMap((cost) => (cost.notifying ? [[`notifyRatio${suffix(cost)}`, cost.notifying.ratio]] : [])),
     ),
     drainRatio: drain?.ratio,
     latencyP50Ratio: latency?.idle.p50Ratio,
@@ -47,11 +48,12 @@ export function asText(report: Report): string {
       `writers: ${report.writers}, ${report.seconds} s`,
     ...remarks,
   ]
-  for (const { writers, plain, leased, notifying, rounds } of commits) {
+  for (const { writers, delayMs, plain, leased, notifying, rounds } of commits) {
     const { median, ratio, quartiles } = leased
     const beside = notifying ? `; NOTIFY at each commit ${notifying.median}/s, ${notifying.ratio} x` : ''
+    const disk = delayMs > 0 ? `, each flush delayed by ${delayMs} ms (commit_delay)` : ''
     lines.push(
-      `${writers} writers: ${plain}/s without triggers, ${median}/s with, ${ratio} x (${quartiles.join(' to ')}, ${rounds} rounds)${beside}`,
+      `${writers} writers${disk}: ${plain}/s without triggers, ${median}/s with, ${ratio} x (${quartiles.join(' to ')}, ${rounds} rounds)${beside}`,
     )
   }
   for (const { name, median, ratio, quartiles, feedRows } of statements) {
