@@ -19,7 +19,7 @@ function command(text: string, act: (reference: CacheReference, subject: CacheSu
   }
 }
 
-const ask = (key: Key) =>
+export const ask = (key: Key) =>
   command(`getOrRender(${key})`, async (reference, subject) => {
     const page = () => reference.render(key, subject.clock.now())
     const kept = reference.pages.get(key)
@@ -27,7 +27,6 @@ const ask = (key: Key) =>
     const open = reference.open.get(key)
     if (answer === undefined) {
       assert.ok(open, 'only an open render makes a call wait')
-      open.waiting++
     } else if (!answer.isRendered) {
       assert.equal(answer.body, kept?.body, 'what is answered without a render is what is kept')
     } else {
@@ -37,29 +36,29 @@ const ask = (key: Key) =>
     }
   })
 
-const begin = (key: Key) =>
+export const begin = (key: Key) =>
   command(`begin a render of ${key}`, async (reference, subject) => {
     if (reference.open.has(key)) return
     const page = reference.render(key, subject.clock.now())
     const isRendering = await subject.begin(key, page, reference.bound(key))
     const kept = reference.pages.get(key)
     if (!kept?.mayBeLost) assert.equal(isRendering, kept === undefined, 'a kept page is not rendered')
-    if (isRendering) reference.open.set(key, { page, isDoomed: false, waiting: 0 })
+    if (isRendering) reference.open.set(key, { page, isDoomed: false })
   })
 
-const finish = (key: Key) =>
+export const finish = (key: Key) =>
   command(`finish the render of ${key}`, async (reference, subject) => {
     const open = reference.open.get(key)
     if (open === undefined) return
-    const body = await subject.finish(key)
+    const { body, isRenderedAnew } = await subject.finish(key)
     assert.equal(body, open.page.body, 'who began the render gets what it made')
     reference.open.delete(key)
     const isDead = open.isDoomed || open.page.expiresAtMs <= subject.clock.now()
     if (!isDead) reference.pages.set(key, open.page)
-    if (open.waiting === 0 || !(isDead || open.page.mayBeLost)) return
-    // Who waited for a render that was not kept looks again, and renders what is new.
-    const page = reference.render(key, subject.clock.now())
-    if ((await subject.cache.get(key)) === page.body) reference.pages.set(key, page)
+    if (!isRenderedAnew) return
+    // Who waited for a render that was not kept, or was not to be believed, looks again.
+    assert.ok(isDead || open.page.mayBeLost, 'who waited for a page that is kept does not render')
+    reference.pages.set(key, reference.render(key, subject.clock.now()))
   })
 
 const change = (row: string) =>
@@ -67,7 +66,7 @@ const change = (row: string) =>
     reference.change(row)
   })
 
-const evict = (selector: SelectorInput, isByOther: boolean) =>
+export const evict = (selector: SelectorInput, isByOther: boolean) =>
   command(
     `change and evict ${JSON.stringify(selector)}${isByOther ? ' elsewhere' : ''}`,
     async (reference, subject) => {
@@ -87,7 +86,7 @@ const set = (key: Key) =>
     reference.pages.set(key, page)
   })
 
-const advance = (byMs: number) =>
+export const advance = (byMs: number) =>
   command(`${byMs} ms pass`, async (reference, subject) => {
     subject.clock.advance(byMs)
     reference.expire(subject.clock.now())

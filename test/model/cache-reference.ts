@@ -21,8 +21,6 @@ export interface Page {
 export interface OpenRender {
   readonly page: Page
   isDoomed: boolean
-  /** Calls that came while it was open and had no answer at once. */
-  waiting: number
 }
 
 /**

@@ -22,6 +22,12 @@ interface OpenCall {
   readonly finish: () => void
 }
 
+/** A call without an answer, judged when it comes. */
+interface Waiter {
+  readonly judged: Promise<void>
+  readonly hasRendered: () => boolean
+}
+
 export class CacheSubject {
   readonly clock = new FakeClock()
   readonly areShared: boolean
@@ -29,8 +35,7 @@ export class CacheSubject {
   readonly #subjects: Subjects
   #other: PageCache | undefined
   readonly #calls = new Map<Key, OpenCall>()
-  /** Calls without an answer, each judged when it comes. */
-  readonly #waiting = new Map<Key, Promise<void>[]>()
+  readonly #waiting = new Map<Key, Waiter[]>()
   readonly #faults: unknown[] = []
 
   constructor(subjects: Subjects) {
@@ -61,7 +66,7 @@ export class CacheSubject {
     )
     const judged = answer.then((body) => assert.equal(judge(body), undefined))
     if (this.#calls.has(key) && !(await isSettled(judged, this.#subjects.isBusy))) {
-      this.#waiting.set(key, [...(this.#waiting.get(key) ?? []), judged])
+      this.#waiting.set(key, [...(this.#waiting.get(key) ?? []), { judged, hasRendered: () => renders > 0 }])
       return undefined
     }
     await judged
@@ -94,15 +99,19 @@ export class CacheSubject {
     return first === 'began'
   }
 
-  /** Lets the open render of `key` end; everybody who waits has an answer afterwards. */
-  async finish(key: Key): Promise<string | undefined> {
+  /**
+   * Lets the open render of `key` end; everybody who waits has an answer afterwards. With what it made, and whether
+   * somebody who waited rendered anew.
+   */
+  async finish(key: Key): Promise<{ body: string | undefined; isRenderedAnew: boolean }> {
     const call = this.#calls.get(key)
     call?.finish()
     const body = await call?.answer
     this.#calls.delete(key)
-    await Promise.all(this.#waiting.get(key) ?? [])
+    const waiters = this.#waiting.get(key) ?? []
+    await Promise.all(waiters.map(({ judged }) => judged))
     this.#waiting.delete(key)
-    return body
+    return { body, isRenderedAnew: waiters.some(({ hasRendered }) => hasRendered()) }
   }
 
   async restart(): Promise<void> {

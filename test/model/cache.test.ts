@@ -14,7 +14,7 @@ import { type KeyvLike, KeyvStore } from 'pagekeep/stores/keyv'
 import { MemoryStore } from 'pagekeep/stores/memory'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { mayStartRedis, type RedisServer, startRedis } from '../support/redis.js'
-import { cacheCommands } from './cache-commands.js'
+import { advance, ask, begin, cacheCommands, evict, finish } from './cache-commands.js'
 import { CacheReference } from './cache-reference.js'
 import { CacheSubject, type Subjects } from './cache-subject.js'
 import { isFull } from './verdicts.js'
@@ -44,16 +44,17 @@ function onMap(connect: (map: Map<string, unknown>) => KeyvLike): Subjects {
   return { open: () => new KeyvStore({ keyv: connect(map) }), areShared: true, loss: 'anything' }
 }
 
+async function play(used: Subjects, commands: Iterable<fc.AsyncCommand<CacheReference, CacheSubject>>): Promise<void> {
+  const subject = new CacheSubject(used)
+  try {
+    await fc.asyncModelRun(() => ({ model: new CacheReference(used.loss), real: subject }), commands)
+  } finally {
+    await subject.end()
+  }
+}
+
 async function explore(subjects: () => Subjects, numRuns: number): Promise<void> {
-  const property = fc.asyncProperty(cacheCommands, async (commands) => {
-    const used = subjects()
-    const subject = new CacheSubject(used)
-    try {
-      await fc.asyncModelRun(() => ({ model: new CacheReference(used.loss), real: subject }), commands)
-    } finally {
-      await subject.end()
-    }
-  })
+  const property = fc.asyncProperty(cacheCommands, (commands) => play(subjects(), commands))
   await fc.assert(property, { numRuns })
 }
 
@@ -62,6 +63,13 @@ for (const [name, subjects] of Object.entries(stores)) {
     await explore(subjects, isFull ? 2000 : 80)
   })
 }
+
+it('who waits for a render that may have been evicted, and then takes its page, makes that no younger', async () => {
+  // The reference took it for rendered anew, once in ten thousand sequences of commands.
+  const key = 'b/x.html'
+  const commands = [begin(key), evict({ tag: 'tag:1' }, false), ask(key), advance(1), finish(key), advance(999)]
+  for (const subjects of Object.values(stores)) await play(subjects(), commands)
+})
 
 describe.skipIf(!mayStartRedis())('on a real Redis', () => {
   let redis: RedisServer
