@@ -4,7 +4,8 @@
  */
 import { appendFileSync, linkSync, mkdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
-import { systemFiles } from 'pagekeep/stores/disk'
+import { createCache } from 'pagekeep'
+import { DiskStore, systemFiles } from 'pagekeep/stores/disk'
 import { vi } from 'vitest'
 import { Owner } from '../../src/stores/disk/owner.js'
 import { bucketOf } from '../../src/stores/disk/tag-index.js'
@@ -229,6 +230,40 @@ export const rare: Readonly<Record<string, Scenario>> = {
       }
       return site.ask('top.html')
     },
+  },
+  "an eviction of everything beside somebody else's file, where pages lie in a coding": {
+    act: async (site) => {
+      writeFileSync(site.path('README'), 'no page')
+      await site.evict('**', keys)
+    },
+    options: { coding: 'gzip' },
+  },
+  'a directory without pages that is given a coding': {
+    arrange: async (site) => {
+      const plain = new DiskStore({ directory: site.directory })
+      await createCache({ store: plain }).evict('**')
+      await plain.close()
+    },
+    act: (site) => site.ask('top.html'),
+    options: { coding: 'gzip' },
+  },
+  'a directory that says of itself that it has two codings': {
+    arrange: async (site) => {
+      await furnishElsewhere(site)
+      rmSync(site.path('.pagekeep/leases.gz'), { recursive: true })
+    },
+    act: async (site) => {
+      const plain = site.path('.pagekeep/leases')
+      site.faulty.slipIn = (call, [path]) => {
+        if (call === 'mkdir' && path === `${plain}.gz`) mkdirSync(plain, { recursive: true })
+      }
+      await site.ask('top.html')
+      site.faulty.slipIn = undefined
+      rmSync(plain, { recursive: true, force: true })
+    },
+    options: { coding: 'gzip' },
+    // Of the two places, and then that the other one's is left.
+    reports: 2,
   },
   'a workshop that was removed by hand': {
     act: async (site) => {

@@ -91,7 +91,7 @@ export class Site {
     const body = await cache.getOrRender(key, render, { tags, ...(key === 'news/feed.bin' && { ttlMs: 3_600_000 }) })
     expect(versionOf(key, body), `${key}: the page that was answered`).toBeGreaterThanOrEqual(promised)
     if (!isToBeKept || this.reports.length > reports) return
-    expect(existsSync(this.path(key)), `${key}: it is kept, or it is reported why not`).toBe(true)
+    expect(existsSync(this.#layout.page(key)), `${key}: it is kept, or it is reported why not`).toBe(true)
   }
 
   /** As `ask`, by a caller who takes a page that was evicted, for a while: its age is not judged. */
