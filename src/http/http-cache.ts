@@ -12,12 +12,13 @@ import type { Answer } from '../core/answer.js'
 import type { PageCache, RenderOptions } from '../core/cache.js'
 import { type Clock, systemClock } from '../core/clock.js'
 import { isPagekeepError } from '../core/errors.js'
-import { cacheStatusOf, type Handling } from './cache-status.js'
+import { cacheStatusOf, type Handling, plainHit } from './cache-status.js'
 import { type Coding, withStored } from './codings.js'
 import { DecodedPages } from './decoded-pages.js'
 import { Invalidation } from './invalidation.js'
+import { KnownKeys } from './known-keys.js'
 import { type Origin, type PageRequest, type Reply, requestField, Unanswered } from './message.js'
-import { type PageKey, type PageKeyOptions, readKey } from './page-key.js'
+import type { PageKey, PageKeyOptions } from './page-key.js'
 import { isSettled, plainPage } from './plain-page.js'
 import { ReadyPage } from './ready-page.js'
 import { makeReply } from './reply.js'
@@ -90,6 +91,8 @@ const maxSteps = 4
 /** Makes the cache that the adapters share. Throws a `TypeError` or `RangeError` for unsuitable options. */
 export class HttpCache {
   readonly settings: Settings
+  readonly #keys: KnownKeys
+  readonly #plainHit: string
   readonly #variants: VariantCount
   /** What is prepared of pages in the memory of the store. */
   readonly #ready = new WeakMap<Answer, ReadyPage>()
@@ -98,6 +101,8 @@ export class HttpCache {
 
   constructor(options: HttpCacheOptions) {
     this.settings = checkSettings(options)
+    this.#keys = new KnownKeys(this.settings)
+    this.#plainHit = cacheStatusOf(this.settings.name, plainHit)
     this.#variants = new VariantCount(this.settings.maxVariants)
     this.#invalidation = new Invalidation(this.settings)
   }
@@ -120,7 +125,7 @@ export class HttpCache {
     if (isAuthorized && this.settings.authorization === 'pass') {
       return this.#pass({ forwarded: 'bypass', detail: 'authorization' })
     }
-    const key = readKey(request, this.settings)
+    const key = this.#keys.read(request)
     if (typeof key === 'string') return this.#pass({ forwarded: 'bypass', detail: key })
     return this.#find({ request, origin, mayOutlive }, key, 0)
   }
@@ -154,7 +159,7 @@ export class HttpCache {
     return makeReply({
       request,
       ready,
-      cacheStatus: cacheStatusOf(this.settings.name, trip.handling(answer, page, nowMs)),
+      cacheStatus: this.#statusOf(trip.handling(answer, page, nowMs)),
       ageSeconds: isNew ? undefined : Math.floor(ageMs / 1000),
     })
   }
@@ -205,6 +210,10 @@ export class HttpCache {
   #isInWindow({ metadata, expiresAtMs }: Answer, nowMs: number): boolean {
     const page = metadata === undefined ? undefined : this.#decoded.get(metadata)
     return page !== undefined && nowMs < (expiresAtMs ?? nowMs) + page.staleWhileRevalidateMs
+  }
+
+  #statusOf(handling: Handling): string {
+    return handling === plainHit ? this.#plainHit : cacheStatusOf(this.settings.name, handling)
   }
 
   #pass(handling: Handling): Reply {
