@@ -95,10 +95,16 @@ export function answer(
     }
     settle(reply)
   }
+  const deliver = (reply: Reply | Promise<Reply>): void => {
+    try {
+      if (reply instanceof Promise) settleLater(reply).catch((thrown) => broke(response, thrown))
+      else settle(reply)
+    } catch (thrown) {
+      broke(response, thrown)
+    }
+  }
   try {
-    const reply = pages.respondNow(page, origin, attended)
-    if (reply instanceof Promise) settleLater(reply).catch((thrown) => broke(response, thrown))
-    else settle(reply)
+    pages.respondSoon(page, origin, deliver, attended)
   } catch (thrown) {
     broke(response, thrown)
   }

@@ -2,6 +2,7 @@
  * What the HTTP layer promises by itself, each with its twin: the same test on modules in which the lines that keep
  * the promise are replaced must fail. Nothing can be switched off in the product for this (mutant.ts).
  */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import crypto from 'node:crypto'
 import { syncBuiltinESMExports } from 'node:module'
 import { createCache, type PageCache } from 'pagekeep'
@@ -410,6 +411,61 @@ const protections: readonly Protection[] = [
       expect(taken).toEqual(['gzip', 'gzip', 'br', undefined])
     },
     without: [['ready-page', ' && accepted === this.#lastAccepted', '']],
+  },
+  {
+    promise: 'who asks in one moment with others is shown nothing that was evicted since',
+    async holds(_, { pages, cache }) {
+      const layer = pages()
+      const site: Site = new Site(() => page({ body: `page ${site.calls}` }))
+      const soon = () => new Promise<http.Reply>((resolve) => layer.respondSoon(request(), site.origin, resolve))
+      const read = async (replies: Promise<http.Reply>[]) =>
+        (await Promise.all(replies)).map((reply) => (reply.kind === 'page' ? text(reply) : reply.kind))
+      await ask(layer, site)
+      expect(await read([soon(), soon(), soon()])).toEqual(['page 1', 'page 1', 'page 1'])
+      const crowd = [soon(), soon(), soon()]
+      await cache.evict('**')
+      // Those who asked before may have been answered at once; those who waited are not shown the old page.
+      expect((await read(crowd)).slice(1)).toEqual(['page 2', 'page 2'])
+    },
+    without: [
+      ['crowds', 'const look: Look = { answer: undefined }', 'const look = (this.last ??= { answer: undefined })'],
+    ],
+  },
+  {
+    promise: 'visitors of one moment are answered by one look, and each is a hit',
+    async holds(_, { pages, cache, store }) {
+      const layer = pages()
+      await ask(layer, new Site())
+      let hits = 0
+      cache.on('hit', () => hits++)
+      const look = vi.spyOn(store, 'get')
+      const soon = () =>
+        new Promise((resolve) => layer.respondSoon(request(), new Site().origin, resolve)) as Promise<http.Reply>
+      const replies = await Promise.all(Array.from({ length: 20 }, soon))
+      expect(replies.map((reply) => reply.kind === 'page' && reply.status)).toEqual(Array(20).fill(200))
+      expect(hits).toBe(20)
+      // The first of the moment, and all others together.
+      expect(look.mock.calls.length).toBe(2)
+    },
+    without: [['http-cache', 'look.answer = answer instanceof Promise ? undefined : answer', '']],
+  },
+  {
+    promise: 'who waits for others is answered in the asynchronous context of the request',
+    async holds(_, { pages }) {
+      const layer = pages()
+      await ask(layer, new Site())
+      const visitors = new AsyncLocalStorage<number>()
+      const soon = (visitor: number) =>
+        visitors.run(
+          visitor,
+          () =>
+            new Promise((resolve) =>
+              layer.respondSoon(request(), new Site().origin, () => resolve(visitors.getStore())),
+            ),
+        )
+      expect(await Promise.all([soon(1), soon(2), soon(3)])).toEqual([1, 2, 3])
+    },
+    without: [['crowds', 'scope.runInAsyncScope(visitor, undefined, look)', 'visitor(look)']],
   },
   {
     promise: 'handlers see nothing of the visitor while they make a page for all',
