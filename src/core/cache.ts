@@ -160,6 +160,16 @@ export class PageCache implements EvictionTarget {
   }
 
   /**
+   * Counts one more hit of `key`: of a caller who had asked before `answerNow` gave another the answer that this one gets
+   * too. `false` within a render, whose page inherits what it is made of: there one has to ask.
+   */
+  answerAgain(key: string): boolean {
+    if (this.#readThrough.nested.current !== undefined) return false
+    this.#events.emit('hit', { key })
+    return true
+  }
+
+  /**
    * The kept page with all that is known of it, fresh or not: for a render that is to replace it. No event, and no
    * page is made of it. `undefined` when there is none, or it may not be served: the cache is blind, or closed.
    * Throws `key-invalid`; a fault of the store is an event.

@@ -16,6 +16,9 @@ export interface Handling {
   readonly detail?: string | undefined
 }
 
+/** Of a page that does not expire: nothing more is to be said. */
+export const plainHit: Handling = { isHit: true }
+
 export function cacheStatusOf(name: string, handling: Handling): string {
   const { isHit, forwarded, originStatus, isStored, isCollapsed, ttlSeconds, detail } = handling
   const members = [name]

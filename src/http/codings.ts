@@ -8,7 +8,7 @@
 import { promisify } from 'node:util'
 import * as zlib from 'node:zlib'
 import type { EncodedBody, PageBody } from '../core/store.js'
-import { type Fields, fieldOf, type PageRequest, requestField } from './message.js'
+import { type Fields, fieldOf } from './message.js'
 import type { Encoded, StoredPage } from './stored-page.js'
 
 export type Coding = 'br' | 'gzip' | 'zstd'
@@ -76,9 +76,11 @@ function isWorthIt(encoded: Uint8Array, size: number): boolean {
   return encoded.length <= size * 0.9
 }
 
-/** The smallest variant that the visitor takes at least as gladly as the page itself; `undefined` for the page itself. */
-export function chooseCoding(request: PageRequest, encodings: readonly Encoded[]): Encoded | undefined {
-  const accepted = requestField(request, 'accept-encoding')
+/**
+ * The smallest variant that a visitor with this `Accept-Encoding` takes at least as gladly as the page itself;
+ * `undefined` for the page itself.
+ */
+export function chooseCoding(accepted: string | undefined, encodings: readonly Encoded[]): Encoded | undefined {
   if (encodings.length === 0 || accepted === undefined) return undefined
   const weights = new Map<string, number>()
   for (const member of accepted.split(',')) {

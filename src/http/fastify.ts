@@ -28,10 +28,13 @@ export type FastifyPlugin = (fastify: FastifyLike, options: object, done: (error
 export function createFastifyPlugin(pages: HttpCache): FastifyPlugin {
   const plugin: FastifyPlugin = (fastify, _options, done) => {
     fastify.addHook('onRequest', (request, reply, next) => {
-      const parts = { taken: () => reply.hijack(), canGet: false }
-      answer(pages, request.raw, reply.raw, () => next(), parts).catch((thrown) => {
-        reply.hijack()
-        failed(reply.raw, thrown)
+      answer(pages, request.raw, reply.raw, () => next(), {
+        taken: () => reply.hijack(),
+        canGet: false,
+        broke(response, thrown) {
+          reply.hijack()
+          failed(response, thrown)
+        },
       })
     })
     done()

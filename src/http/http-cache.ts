@@ -12,12 +12,14 @@ import type { Answer } from '../core/answer.js'
 import type { PageCache, RenderOptions } from '../core/cache.js'
 import { type Clock, systemClock } from '../core/clock.js'
 import { isPagekeepError } from '../core/errors.js'
-import { cacheStatusOf, type Handling } from './cache-status.js'
+import { cacheStatusOf, type Handling, plainHit } from './cache-status.js'
 import { type Coding, withStored } from './codings.js'
+import { Crowds, type Look } from './crowds.js'
 import { DecodedPages } from './decoded-pages.js'
 import { Invalidation } from './invalidation.js'
+import { KnownKeys } from './known-keys.js'
 import { type Origin, type PageRequest, type Reply, requestField, Unanswered } from './message.js'
-import { type PageKey, type PageKeyOptions, readKey } from './page-key.js'
+import type { PageKey, PageKeyOptions } from './page-key.js'
 import { isSettled, plainPage } from './plain-page.js'
 import { ReadyPage } from './ready-page.js'
 import { makeReply } from './reply.js'
@@ -77,6 +79,8 @@ interface Visit {
   readonly request: PageRequest
   readonly origin: Origin
   readonly mayOutlive: boolean
+  /** What is shared with others who ask for the same. */
+  readonly look: Look | undefined
 }
 
 /** For a render that must end before its reply: whatever the cache's defaults are. */
@@ -90,6 +94,9 @@ const maxSteps = 4
 /** Makes the cache that the adapters share. Throws a `TypeError` or `RangeError` for unsuitable options. */
 export class HttpCache {
   readonly settings: Settings
+  readonly #keys: KnownKeys
+  readonly #crowds = new Crowds()
+  readonly #plainHit: string
   readonly #variants: VariantCount
   /** What is prepared of pages in the memory of the store. */
   readonly #ready = new WeakMap<Answer, ReadyPage>()
@@ -98,6 +105,8 @@ export class HttpCache {
 
   constructor(options: HttpCacheOptions) {
     this.settings = checkSettings(options)
+    this.#keys = new KnownKeys(this.settings)
+    this.#plainHit = cacheStatusOf(this.settings.name, plainHit)
     this.#variants = new VariantCount(this.settings.maxVariants)
     this.#invalidation = new Invalidation(this.settings)
   }
@@ -112,7 +121,37 @@ export class HttpCache {
   }
 
   /** As `respond`, without a promise where the page is at hand, or the request passes the cache by. */
-  respondNow(request: PageRequest, origin: Origin, { mayOutlive = true }: RespondOptions = {}): Reply | Promise<Reply> {
+  respondNow(request: PageRequest, origin: Origin, options?: RespondOptions): Reply | Promise<Reply> {
+    const key = this.#keyOf(request)
+    if ('kind' in key) return key
+    return this.#find({ request, origin, mayOutlive: options?.mayOutlive ?? true, look: undefined }, key, 0)
+  }
+
+  /**
+   * As `respondNow`, but `deliver` is called with the reply: at once, or at the end of this turn of the event loop for
+   * those who ask for what others have asked for in this very moment (crowds.ts). `deliver` must not throw.
+   */
+  respondSoon(
+    request: PageRequest,
+    origin: Origin,
+    deliver: (reply: Reply | Promise<Reply>) => void,
+    options?: RespondOptions,
+  ): void {
+    const key = this.#keyOf(request)
+    if ('kind' in key) {
+      deliver(key)
+      return
+    }
+    const { mayOutlive = true } = options ?? {}
+    if (!this.#crowds.isAskedFor(key.key, this.settings.clock.now())) {
+      deliver(this.#find({ request, origin, mayOutlive, look: undefined }, key, 0))
+      return
+    }
+    this.#crowds.join(key.key, (look) => deliver(this.#find({ request, origin, mayOutlive, look }, key, 0)))
+  }
+
+  /** The key of its page, or a reply that lets it pass. */
+  #keyOf(request: PageRequest): PageKey | Reply {
     const { method } = request
     if (method !== 'GET' && method !== 'HEAD') return this.#passUnsafe(request)
     if (requestField(request, 'upgrade') !== undefined) return this.#pass({ forwarded: 'bypass', detail: 'upgrade' })
@@ -120,15 +159,14 @@ export class HttpCache {
     if (isAuthorized && this.settings.authorization === 'pass') {
       return this.#pass({ forwarded: 'bypass', detail: 'authorization' })
     }
-    const key = readKey(request, this.settings)
-    if (typeof key === 'string') return this.#pass({ forwarded: 'bypass', detail: key })
-    return this.#find({ request, origin, mayOutlive }, key, 0)
+    const key = this.#keys.read(request)
+    return typeof key === 'string' ? this.#pass({ forwarded: 'bypass', detail: key }) : key
   }
 
   #find(visit: Visit, key: PageKey, step: number): Reply | Promise<Reply> {
     if (!this.#variants.admits(key.page, key.key)) return this.#pass({ forwarded: 'bypass', detail: 'variants' })
     const trip = new Trip({ settings: this.settings, request: visit.request, origin: visit.origin, key })
-    const answer = this.#ask(trip, key, visit.mayOutlive)
+    const answer = this.#lookFor(visit, trip, key, step)
     if (!(answer instanceof Promise)) return this.#replyWith(answer, trip, visit, key, step)
     return this.#awaited(answer, trip).then((found) => this.#replyWith(found, trip, visit, key, step))
   }
@@ -154,7 +192,7 @@ export class HttpCache {
     return makeReply({
       request,
       ready,
-      cacheStatus: cacheStatusOf(this.settings.name, trip.handling(answer, page, nowMs)),
+      cacheStatus: this.#statusOf(trip.handling(answer, page, nowMs)),
       ageSeconds: isNew ? undefined : Math.floor(ageMs / 1000),
     })
   }
@@ -171,6 +209,15 @@ export class HttpCache {
     // What a plain page is described by changes once, when its second is over.
     if (status === 'hit' && (metadata !== undefined || isSettled(modifiedMs, nowMs))) this.#ready.set(answer, ready)
     return ready
+  }
+
+  /** What others who had asked before have just been given, or what the cache says. */
+  #lookFor({ look, mayOutlive }: Visit, trip: Trip, key: PageKey, step: number): Answer | Promise<Answer> {
+    if (look === undefined || step > 0) return this.#ask(trip, key, mayOutlive)
+    if (look.answer !== undefined && this.settings.cache.answerAgain(key.key)) return look.answer
+    const answer = this.#ask(trip, key, mayOutlive)
+    look.answer = answer instanceof Promise ? undefined : answer
+    return answer
   }
 
   #ask(trip: Trip, { key }: PageKey, mayOutlive: boolean): Answer | Promise<Answer> {
@@ -205,6 +252,10 @@ export class HttpCache {
   #isInWindow({ metadata, expiresAtMs }: Answer, nowMs: number): boolean {
     const page = metadata === undefined ? undefined : this.#decoded.get(metadata)
     return page !== undefined && nowMs < (expiresAtMs ?? nowMs) + page.staleWhileRevalidateMs
+  }
+
+  #statusOf(handling: Handling): string {
+    return handling === plainHit ? this.#plainHit : cacheStatusOf(this.settings.name, handling)
   }
 
   #pass(handling: Handling): Reply {

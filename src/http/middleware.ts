@@ -33,9 +33,7 @@ export function pageContext(request: IncomingMessage): RenderContext | undefined
  * app.use(createMiddleware(pages))
  */
 export function createMiddleware(pages: HttpCache): Middleware {
-  return (request, response, next) => {
-    answer(pages, request, response, next).catch((thrown) => failed(response, thrown))
-  }
+  return (request, response, next) => answer(pages, request, response, next)
 }
 
 /** What a framework does differently. */
@@ -44,15 +42,18 @@ export interface MiddlewareParts {
   readonly taken?: () => void
   /** Whether a HEAD can be made a GET for the handlers. */
   readonly canGet?: boolean
+  /** Called with what the site threw, or a limit of the cache. */
+  readonly broke?: (response: ServerResponse, thrown: unknown) => void
 }
 
-export async function answer(
+/** Answers `request`, or hands it to `next`: at once, where the page is at hand or the request passes the cache by. */
+export function answer(
   pages: HttpCache,
   request: IncomingMessage,
   response: ServerResponse,
   next: (error?: unknown) => void,
-  { taken, canGet = true }: MiddlewareParts = {},
-): Promise<void> {
+  { taken, canGet = true, broke = failed }: MiddlewareParts = {},
+): void {
   const page: { -readonly [Name in keyof PageRequest]: PageRequest[Name] } = readRequest(request)
   let capture: CapturedResponse | undefined
   const origin = async (call: OriginCall): Promise<OriginResponse | 'passed'> => {
@@ -71,23 +72,42 @@ export async function answer(
       undo()
     }
   }
-  let reply: Reply
-  try {
-    reply = await pages.respondNow(page, origin, attended)
-  } catch (thrown) {
+  const settle = (reply: Reply): void => {
+    if (reply.kind === 'passed') return
     capture?.release()
-    if (!(thrown instanceof Unanswered) || capture !== undefined) throw thrown
-    return next()
+    if (reply.kind === 'page') {
+      taken?.()
+      sendNodeReply(response, reply)
+      return
+    }
+    response.setHeader('Cache-Status', reply.cacheStatus)
+    if (reply.afterwards !== undefined) delayEnd(response, reply.afterwards)
+    next()
   }
-  if (reply.kind === 'passed') return
-  capture?.release()
-  if (reply.kind === 'page') {
-    taken?.()
-    return sendNodeReply(response, reply)
+  const settleLater = async (coming: Promise<Reply>): Promise<void> => {
+    let reply: Reply
+    try {
+      reply = await coming
+    } catch (thrown) {
+      capture?.release()
+      if (!(thrown instanceof Unanswered) || capture !== undefined) throw thrown
+      return next()
+    }
+    settle(reply)
   }
-  response.setHeader('Cache-Status', reply.cacheStatus)
-  if (reply.afterwards !== undefined) delayEnd(response, reply.afterwards)
-  next()
+  const deliver = (reply: Reply | Promise<Reply>): void => {
+    try {
+      if (reply instanceof Promise) settleLater(reply).catch((thrown) => broke(response, thrown))
+      else settle(reply)
+    } catch (thrown) {
+      broke(response, thrown)
+    }
+  }
+  try {
+    pages.respondSoon(page, origin, deliver, attended)
+  } catch (thrown) {
+    broke(response, thrown)
+  }
 }
 
 /** Handlers write into the response that the reply goes to. */

@@ -1,6 +1,7 @@
 /** Requests of node:http as this layer sees them, and replies written to node:http. */
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { type IncomingMessage, type OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { Field, Fields, PageRequest, Reply } from './message.js'
+import { isPrepared, type PreparedReply } from './prepared-reply.js'
 
 export function readNodeRequest(request: IncomingMessage): PageRequest {
   return { method: request.method ?? 'GET', url: request.url ?? '/', headers: request.headers }
@@ -42,7 +43,40 @@ export function fieldsOf(headers: OutgoingHttpHeaders): Field[] {
 /** Sends `reply`; to a visitor who has gone it does nothing. */
 export function sendNodeReply(response: ServerResponse, reply: Reply & { kind: 'page' }): void {
   if (response.headersSent || response.destroyed) return
+  if (isPrepared(reply) && isBare(response)) {
+    sendPrepared(response, reply)
+    return
+  }
   response.writeHead(reply.status, grouped(reply.headers))
   if (reply.body === undefined) response.end()
   else response.end(reply.body)
+}
+
+function sendPrepared(response: ServerResponse, reply: PreparedReply): void {
+  const { text } = reply
+  const { socket } = response
+  response.writeHead(reply.status, reply.lines as string[])
+  // A request that came before this one over the same connection has not been answered yet.
+  if (text === undefined || socket === null) {
+    response.end(reply.body)
+    return
+  }
+  // Head and body as one string, which Node writes in one piece and at once; `end` would write a second, empty one.
+  socket.cork()
+  // Latin-1, for the head goes along, and its fields may have letters of it.
+  response.write(text, 'latin1')
+  socket.uncork()
+  response.end()
+}
+
+const { writeHead, write, end } = ServerResponse.prototype
+
+/** Whether nobody has set a field, or put himself between this and Node: session and compression middleware do. */
+function isBare(response: ServerResponse): boolean {
+  return (
+    response.writeHead === writeHead &&
+    response.write === write &&
+    response.end === end &&
+    response.getHeaderNames().length === 0
+  )
 }

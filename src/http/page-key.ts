@@ -131,7 +131,8 @@ function queryPart(query: string | undefined, options: PageKeyOptions): { part: 
   return { part: part === '' ? '' : `@${part}`, query: pairs.map(([, , raw]) => raw).join('&') }
 }
 
-function cookiePart(
+/** What the cookies of a request make of the key, and what the site sees of them; `undefined` when one is not named. */
+export function cookiePart(
   field: string | undefined,
   options: PageKeyOptions,
 ): { part: string; field: string | undefined } | undefined {

@@ -1,22 +1,14 @@
 /**
- * A page with what does not change from one answer to the next: its bytes, and the fields of each coding it is sent
- * in. Made of a page once, when it is first answered; for a page in the memory of the store it stays as long as that.
+ * A page with what does not change from one answer to the next: the fields of each coding it is sent in, and its bytes.
+ * Made of a page once, when it is first answered; for a page in the memory of the store it stays as long as that.
  * What an answer adds is its Age, Cache-Status and Content-Length (reply.ts).
  */
 import type { PageBody } from '../core/store.js'
-import { parseHttpDate } from './http-date.js'
-import { type Field, type Fields, fieldOf, without } from './message.js'
+import { chooseCoding } from './codings.js'
+import { type Field, fieldOf, type PageRequest, requestField, without } from './message.js'
+import { Shape } from './shape.js'
 import type { Encoded, StoredPage } from './stored-page.js'
 import { tagOfCoding } from './validators.js'
-
-/** The page in one coding. */
-export interface Shape {
-  /** All but those that each answer has of its own. */
-  readonly fields: Fields
-  readonly bytes: Uint8Array
-  readonly etag: string | undefined
-  readonly modifiedMs: number | undefined
-}
 
 const ofTheAnswer = new Set(['content-length', 'cache-status', 'age'])
 const replacedByCoding = new Set(['etag', 'content-encoding'])
@@ -28,6 +20,8 @@ export class ReadyPage {
   readonly statedAge: string | undefined
   readonly #body: PageBody
   readonly #shapes = new Map<string, Shape>()
+  #lastAccepted: string | undefined
+  #lastChosen: Shape | undefined
 
   constructor(page: StoredPage, body: PageBody) {
     this.page = page
@@ -36,18 +30,27 @@ export class ReadyPage {
     this.statedAge = fieldOf(page.headers, 'age')
   }
 
-  shape(variant: Encoded | undefined): Shape {
+  /** The page in the coding that the visitor likes best. */
+  shapeFor(request: PageRequest): Shape {
+    const accepted = requestField(request, 'accept-encoding')
+    // Most visitors say what the one before them said.
+    if (this.#lastChosen !== undefined && accepted === this.#lastAccepted) return this.#lastChosen
+    const chosen = this.#shape(chooseCoding(accepted, this.page.encodings))
+    this.#lastAccepted = accepted
+    this.#lastChosen = chosen
+    return chosen
+  }
+
+  /** The page itself, which ranges are cut from. */
+  get plain(): Shape {
+    return this.#shape(undefined)
+  }
+
+  #shape(variant: Encoded | undefined): Shape {
     const coding = variant?.coding ?? ''
     const known = this.#shapes.get(coding)
     if (known !== undefined) return known
-    const fields = fieldsOf(this.page, variant?.coding)
-    const shape: Shape = {
-      fields,
-      // Bytes, for a text would be encoded anew for each socket.
-      bytes: variant?.bytes ?? (typeof this.#body === 'string' ? Buffer.from(this.#body) : this.#body),
-      etag: fieldOf(fields, 'etag'),
-      modifiedMs: parseHttpDate(fieldOf(fields, 'last-modified')),
-    }
+    const shape = new Shape(fieldsOf(this.page, variant?.coding), variant?.bytes ?? this.#body)
     this.#shapes.set(coding, shape)
     return shape
   }

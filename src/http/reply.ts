@@ -3,10 +3,11 @@
  * (RFC 9111, 4 and 4.3.2; RFC 9110, 13 to 15).
  */
 import type { PageBody } from '../core/store.js'
-import { chooseCoding } from './codings.js'
 import { type Field, type Fields, type PageRequest, type Reply, requestField, without } from './message.js'
+import { prepareReply } from './prepared-reply.js'
 import { type ByteRange, readRange } from './ranges.js'
-import type { ReadyPage, Shape } from './ready-page.js'
+import type { ReadyPage } from './ready-page.js'
+import type { Shape } from './shape.js'
 import { isSameForRange, isUnmodified } from './validators.js'
 
 /** What a 304 leaves out: it describes bytes that are not sent (RFC 9110, 15.4.5). */
@@ -21,37 +22,45 @@ export interface ReplyParts {
   readonly ageSeconds: number | undefined
 }
 
-export function makeReply({ request, ready, cacheStatus, ageSeconds }: ReplyParts): Reply & { kind: 'page' } {
+export function makeReply(parts: ReplyParts): Reply & { kind: 'page' } {
+  const { request, ready } = parts
   const { page } = ready
   const range = requestField(request, 'range')
   const isWhole = range === undefined || request.method !== 'GET' || page.status !== 200
-  const shape = ready.shape(isWhole ? chooseCoding(request, page.encodings) : undefined)
-  const { bytes } = shape
-  const headers = headersOf(ready, shape, cacheStatus, ageSeconds)
+  const shape = isWhole ? ready.shapeFor(request) : ready.plain
   if (page.status >= 200 && page.status < 300 && isUnmodified(request, shape)) {
-    return pageOf(request, 304, without(headers, ofContent), undefined)
+    return pageOf(request, 304, without(headersOf(parts, shape), ofContent), undefined)
   }
-  if (bodyless.has(page.status)) return pageOf(request, page.status, headers, undefined)
-  const part = isWhole || !isSameForRange(request, shape) ? 'all' : readRange(range, bytes.byteLength)
-  if (part === 'all') {
-    headers.push(['Content-Length', String(bytes.byteLength)])
-    return pageOf(request, page.status, headers, bytes)
-  }
+  if (bodyless.has(page.status)) return pageOf(request, page.status, headersOf(parts, shape), undefined)
+  const part = isWhole || !isSameForRange(request, shape) ? 'all' : readRange(range, shape.size)
+  if (part === 'all') return wholeOf(parts, shape)
   if (part === 'none') {
-    const fields = without(headers, ofContent)
+    const fields = without(headersOf(parts, shape), ofContent)
     return pageOf(
       request,
       416,
-      [...fields, ['Content-Range', `bytes */${bytes.byteLength}`], ['Content-Length', '0']],
+      [...fields, ['Content-Range', `bytes */${shape.size}`], ['Content-Length', '0']],
       undefined,
     )
   }
   return pageOf(
     request,
     206,
-    [...headers, ...rangeFields(part, bytes.byteLength)],
-    bytes.subarray(part.first, part.last + 1),
+    [...headersOf(parts, shape), ...rangeFields(part, shape.size)],
+    shape.bytes.subarray(part.first, part.last + 1),
   )
+}
+
+/** The same for all who ask in the same second. */
+function wholeOf(parts: ReplyParts, shape: Shape): Reply & { kind: 'page' } {
+  const { request, ready, cacheStatus, ageSeconds } = parts
+  let whole = shape.lastWhole
+  if (whole?.cacheStatus !== cacheStatus || whole.ageSeconds !== ageSeconds) {
+    const headers = [...headersOf(parts, shape), ['Content-Length', String(shape.size)] as const]
+    whole = prepareReply({ status: ready.page.status, headers, shape, cacheStatus, ageSeconds })
+    shape.lastWhole = whole
+  }
+  return request.method === 'HEAD' ? pageOf(request, whole.status, whole.headers, undefined) : whole
 }
 
 function pageOf(
@@ -70,12 +79,8 @@ function rangeFields({ first, last }: ByteRange, size: number): Field[] {
   ]
 }
 
-function headersOf(
-  { upstream, statedAge }: ReadyPage,
-  { fields }: Shape,
-  cacheStatus: string,
-  ageSeconds: number | undefined,
-): Field[] {
+function headersOf({ ready, cacheStatus, ageSeconds }: ReplyParts, { fields }: Shape): Field[] {
+  const { upstream, statedAge } = ready
   const headers: Field[] = [...fields]
   headers.push(['Cache-Status', upstream === undefined ? cacheStatus : `${upstream}, ${cacheStatus}`])
   const age = ageSeconds === undefined ? statedAge : String(ageSeconds)

@@ -10,7 +10,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { Answer } from '../core/answer.js'
 import type { RenderContext } from '../core/render-context.js'
 import type { PageBody } from '../core/store.js'
-import type { Handling } from './cache-status.js'
+import { type Handling, plainHit } from './cache-status.js'
 import { compressed } from './codings.js'
 import { type ExpiredPage, findExpired } from './find-expired.js'
 import { freshened, validatorsOf } from './freshened.js'
@@ -107,8 +107,10 @@ export class Trip {
 
   /** What is to be said of an answer in Cache-Status. */
   handling(answer: Answer, page: StoredPage, nowMs: number): Handling {
+    const isFound = !this.#isOver && (answer.status === 'hit' || answer.status === 'stale')
+    if (isFound && answer.expiresAtMs === undefined) return plainHit
     const ttl = answer.expiresAtMs === undefined ? {} : { ttlSeconds: (answer.expiresAtMs - nowMs) / 1000 }
-    if (!this.#isOver && (answer.status === 'hit' || answer.status === 'stale')) return { isHit: true, ...ttl }
+    if (isFound) return { isHit: true, ...ttl }
     if (page.isStandIn) return { isHit: true, ...ttl, originStatus: page.originStatus, detail: 'stale-if-error' }
     const wasThere = this.#hadExpired || page.originStatus === 304
     return {

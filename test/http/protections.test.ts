@@ -2,6 +2,7 @@
  * What the HTTP layer promises by itself, each with its twin: the same test on modules in which the lines that keep
  * the promise are replaced must fail. Nothing can be switched off in the product for this (mutant.ts).
  */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import crypto from 'node:crypto'
 import { syncBuiltinESMExports } from 'node:module'
 import { createCache, type PageCache } from 'pagekeep'
@@ -335,6 +336,138 @@ const protections: readonly Protection[] = [
     without: [['message', 'return without(fields, new Set([...hopByHop, ...named]))', 'return [...fields]']],
   },
   {
+    promise: 'an address that is known is still answered for the hosts that are listed only',
+    async holds(_, { pages }) {
+      const layer = pages({ hosts: ['a.example', 'b.example'] })
+      const site: Site = new Site(() => page({ body: `page ${site.calls}` }))
+      const of = async (host: string) => {
+        const reply = await layer.respond(request({ headers: { host } }), site.origin)
+        return reply.kind === 'page' ? text(reply) : reply.kind
+      }
+      expect([await of('a.example'), await of('b.example'), await of('evil.example')]).toEqual([
+        'page 1',
+        'page 2',
+        'pass',
+      ])
+    },
+    without: [['known-keys', "this.#isByHost ? `${requestField(request, 'host')}\\n${url}` : url", 'url']],
+  },
+  {
+    promise: 'an address that is known is not enough for who has a cookie',
+    async holds(_, { pages }) {
+      const layer = pages({ cookies: ['lang'], ignoredCookies: ['_ga'] })
+      const site: Site = new Site(() => page({ body: `page ${site.calls}` }))
+      const having = async (cookie?: string) => {
+        const headers = { host: 'localhost', ...(cookie !== undefined && { cookie }) }
+        const reply = await layer.respond(request({ headers }), site.origin)
+        return reply.kind === 'page' ? text(reply) : reply.kind
+      }
+      const seen = [await having(), await having('_ga=1'), await having('lang=de'), await having('session=1')]
+      expect([...seen, await having()]).toEqual(['page 1', 'page 1', 'page 2', 'pass', 'page 1'])
+    },
+    without: [['known-keys', 'if (this.#isOwn(request)) return readKey(request, this.#options)', '']],
+  },
+  {
+    promise: 'what is done to the reply for one visitor is not sent to the next',
+    async holds(_, { pages }) {
+      const layer = pages()
+      await ask(layer, new Site())
+      const reply = await ask(layer, new Site())
+      try {
+        ;(reply.headers as http.Field[]).push(['Set-Cookie', 'session=1'])
+      } catch {
+        // It is frozen.
+      }
+      expect(header(await ask(layer, new Site()), 'set-cookie')).toBeUndefined()
+    },
+    without: [['prepared-reply', 'Object.freeze(headers)', 'headers']],
+  },
+  {
+    promise: 'a page is as old as it is when it is asked for, however often it was sent',
+    async holds(_, { pages, clock }) {
+      const layer = pages()
+      await ask(layer, new Site())
+      const ages: (string | undefined)[] = []
+      for (let second = 0; second < 3; second++) {
+        ages.push(header(await ask(layer, new Site()), 'age'))
+        clock.advance(1000)
+      }
+      expect(ages).toEqual(['0', '1', '2'])
+    },
+    without: [
+      ['reply', 'whole?.cacheStatus !== cacheStatus || whole.ageSeconds !== ageSeconds', 'whole === undefined'],
+    ],
+  },
+  {
+    promise: 'a visitor gets a coding that this visitor takes, whatever the one before took',
+    async holds(_, { pages }) {
+      const layer = pages()
+      const site = new Site({ body: 'page '.repeat(1000) })
+      const taken: (string | undefined)[] = []
+      for (const coding of ['gzip', 'gzip', 'br', undefined]) {
+        const headers = { host: 'localhost', ...(coding !== undefined && { 'accept-encoding': coding }) }
+        taken.push(header(await ask(layer, site, { headers }), 'content-encoding'))
+      }
+      expect(taken).toEqual(['gzip', 'gzip', 'br', undefined])
+    },
+    without: [['ready-page', ' && accepted === this.#lastAccepted', '']],
+  },
+  {
+    promise: 'who asks in one moment with others is shown nothing that was evicted since',
+    async holds(_, { pages, cache }) {
+      const layer = pages()
+      const site: Site = new Site(() => page({ body: `page ${site.calls}` }))
+      const soon = () => new Promise<http.Reply>((resolve) => layer.respondSoon(request(), site.origin, resolve))
+      const read = async (replies: Promise<http.Reply>[]) =>
+        (await Promise.all(replies)).map((reply) => (reply.kind === 'page' ? text(reply) : reply.kind))
+      await ask(layer, site)
+      expect(await read([soon(), soon(), soon()])).toEqual(['page 1', 'page 1', 'page 1'])
+      const crowd = [soon(), soon(), soon()]
+      await cache.evict('**')
+      // Those who asked before may have been answered at once; those who waited are not shown the old page.
+      expect((await read(crowd)).slice(1)).toEqual(['page 2', 'page 2'])
+    },
+    without: [
+      ['crowds', 'const look: Look = { answer: undefined }', 'const look = (this.last ??= { answer: undefined })'],
+    ],
+  },
+  {
+    promise: 'visitors of one moment are answered by one look, and each is a hit',
+    async holds(_, { pages, cache, store }) {
+      const layer = pages()
+      await ask(layer, new Site())
+      let hits = 0
+      cache.on('hit', () => hits++)
+      const look = vi.spyOn(store, 'get')
+      const soon = () =>
+        new Promise((resolve) => layer.respondSoon(request(), new Site().origin, resolve)) as Promise<http.Reply>
+      const replies = await Promise.all(Array.from({ length: 20 }, soon))
+      expect(replies.map((reply) => reply.kind === 'page' && reply.status)).toEqual(Array(20).fill(200))
+      expect(hits).toBe(20)
+      // The first of the moment, and all others together.
+      expect(look.mock.calls.length).toBe(2)
+    },
+    without: [['http-cache', 'look.answer = answer instanceof Promise ? undefined : answer', '']],
+  },
+  {
+    promise: 'who waits for others is answered in the asynchronous context of the request',
+    async holds(_, { pages }) {
+      const layer = pages()
+      await ask(layer, new Site())
+      const visitors = new AsyncLocalStorage<number>()
+      const soon = (visitor: number) =>
+        visitors.run(
+          visitor,
+          () =>
+            new Promise((resolve) =>
+              layer.respondSoon(request(), new Site().origin, () => resolve(visitors.getStore())),
+            ),
+        )
+      expect(await Promise.all([soon(1), soon(2), soon(3)])).toEqual([1, 2, 3])
+    },
+    without: [['crowds', 'scope.runInAsyncScope(visitor, undefined, look)', 'visitor(look)']],
+  },
+  {
     promise: 'handlers see nothing of the visitor while they make a page for all',
     async holds(given, { pages }) {
       let seen: NodeJS.Dict<string | string[]> = {}
@@ -365,6 +498,54 @@ const protections: readonly Protection[] = [
       expect((await get(url)).headers['x-visitor']).toBe('2')
     },
     without: [['captured-response', '.filter(([name, value]) => value !== this.#before[name])', '']],
+  },
+  {
+    promise: 'fields that were set before do not hide a page’s own of several lines',
+    async holds(given, { pages }) {
+      const middleware = given.createMiddleware(pages())
+      const url = await serve((incoming, response) => {
+        response.setHeader('X-Visitor', '1')
+        middleware(incoming, response, () => {
+          response.setHeader('Link', ['</a>', '</b>']).end('page')
+        })
+      })
+      await get(url)
+      expect((await get(url)).headers).toMatchObject({ link: '</a>, </b>', 'x-visitor': '1' })
+    },
+    without: [['node-message', 'response.getHeaderNames().length === 0', 'true']],
+  },
+  {
+    promise: 'middleware that adds to the fields of an answer finds those of a page by name',
+    async holds(given, { pages }) {
+      const middleware = given.createMiddleware(pages())
+      const url = await serve((incoming, response) => {
+        middleware(incoming, response, () => response.setHeader('Content-Type', 'text/html').end('page'))
+      })
+      await get(url)
+      const behind = await serve((incoming, response) => {
+        const { writeHead } = response
+        response.writeHead = ((status: number, fields: object) =>
+          Reflect.apply(writeHead, response, [status, { ...fields, 'X-Session': '1' }])) as typeof writeHead
+        middleware(incoming, response, () => undefined)
+      })
+      expect((await get(behind)).headers).toMatchObject({ 'content-type': 'text/html', 'x-session': '1' })
+    },
+    without: [['node-message', 'response.writeHead === writeHead &&', '']],
+  },
+  {
+    promise: 'middleware that changes the body of an answer is given that of a page',
+    async holds(given, { pages }) {
+      const middleware = given.createMiddleware(pages({ plain: true }))
+      const url = await serve((incoming, response) => {
+        const { end } = response
+        response.end = ((body: unknown) =>
+          Reflect.apply(end, response, [String(body ?? '').toUpperCase()])) as typeof end
+        middleware(incoming, response, () => response.setHeader('Content-Type', 'text/html').end('page'))
+      })
+      await get(url)
+      expect((await get(url)).body).toBe('PAGE')
+    },
+    without: [['node-message', 'response.end === end &&', '']],
   },
   {
     promise: 'evictions by HTTP are only for who has the token',

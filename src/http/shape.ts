@@ -1,0 +1,42 @@
+/**
+ * A page in one coding, with all that is the same for every visitor, and the last answer that had no wishes: whoever asks
+ * for the whole page in the same second gets that answer again.
+ */
+import type { PageBody } from '../core/store.js'
+import { parseHttpDate } from './http-date.js'
+import { type Fields, fieldOf } from './message.js'
+import type { PreparedReply } from './prepared-reply.js'
+
+/**
+ * The most characters that are sent as text. Node joins head and text in one string, which it copies; bytes are sent from
+ * where they lie, but take Node another way, which costs as much as copying this.
+ */
+const mostTextual = 16 * 1024
+
+export class Shape {
+  /** All but those that each answer has of its own. */
+  readonly fields: Fields
+  readonly size: number
+  readonly etag: string | undefined
+  readonly modifiedMs: number | undefined
+  /** The page, where it is short and ASCII: then its characters are its bytes. */
+  readonly text: string | undefined
+  lastWhole: PreparedReply | undefined
+  #body: PageBody
+
+  constructor(fields: Fields, body: PageBody) {
+    this.fields = fields
+    this.size = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength
+    this.etag = fieldOf(fields, 'etag')
+    this.modifiedMs = parseHttpDate(fieldOf(fields, 'last-modified'))
+    const isTextual = typeof body === 'string' && body.length === this.size && this.size <= mostTextual
+    this.text = isTextual ? body : undefined
+    this.#body = body
+  }
+
+  get bytes(): Uint8Array {
+    // Encoded once: whoever needs bytes needs them again.
+    if (typeof this.#body === 'string') this.#body = Buffer.from(this.#body)
+    return this.#body
+  }
+}
