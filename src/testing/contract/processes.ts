@@ -34,8 +34,11 @@ export const processTests: readonly ContractTest[] = [
       const others = crew.filter((actor) => actor !== killed)
       for (const actor of others) await actor.finishAlways('page')
       for (const actor of others) assert.deepEqual(await asked.get(actor), { answers: ['page'], count: callers })
-      const most = stage.store.capabilities.isSharedByProcesses ? 1 : others.length
+      const { isSharedByProcesses } = stage.store.capabilities
+      const most = isSharedByProcesses ? 1 : others.length
       assert.ok(rendersOf(others) <= most, `expected at most ${most} more renders, got ${rendersOf(others)}`)
+      // Renders at the same time may keep each other's page out where they do not wait for each other; the next is kept.
+      if (!isSharedByProcesses) await others[0]?.ask(key, { body: 'page' })
       for (const actor of others) assert.equal(await actor.get(key), 'page')
     },
   },
