@@ -1,6 +1,6 @@
 /** The front door: everything but the stores, the invalidators and the test suite. */
 export type { Answer } from './core/answer.js'
-export { type CacheOptions, createCache, type PageCache, type RenderOptions } from './core/cache.js'
+export { type BytesOptions, type CacheOptions, createCache, type PageCache, type RenderOptions } from './core/cache.js'
 export { type Clock, systemClock, type Timer } from './core/clock.js'
 export { type ErrorCode, errorCodes, isPagekeepError, PagekeepError } from './core/errors.js'
 export type { CacheEventName, CacheEvents, CacheListener } from './core/events.js'

@@ -18,7 +18,7 @@ import { RenderSlots, type RenderSlotsOptions } from './render-slots.js'
 import { checkBody, type Request } from './renders.js'
 import { parseSelector, parseSelectors, type Selector, type SelectorInput } from './selector.js'
 import { Sight } from './sight.js'
-import type { KeptPage, PageBody, Store, StoreState } from './store.js'
+import type { GetOptions, KeptPage, PageBody, Store, StoreState } from './store.js'
 import { type Verification, type VerifyOptions, verify } from './verify.js'
 
 /** What a cache is made of; the freshness options are the defaults of its pages. */
@@ -47,6 +47,13 @@ export interface RenderOptions extends FreshnessOptions {
   /** Tags that are known before the render. */
   readonly tags?: readonly string[]
 }
+
+/** For one answer that may be bytes though text was kept. */
+export interface BytesOptions extends RenderOptions {
+  readonly asBytes: true
+}
+
+const inBytes: GetOptions = { asBytes: true }
 
 /**
  * Makes a cache. Throws `TypeError` or `RangeError` for unsuitable options.
@@ -142,13 +149,21 @@ export class PageCache implements EvictionTarget {
   /**
    * As `answer`, without a promise where the store has a fresh page at hand. For as long as it gives one and the same
    * object for it (pages in memory), so does this: what is prepared of a page can be kept by its answer.
+   *
+   * With `asBytes` a text may come as its bytes in UTF-8, where a store has these at hand: for who sends them on.
    */
+  answerNow(key: string, render: Render<PageBody>, options: BytesOptions): Answer | Promise<Answer>
   answerNow<Body extends PageBody>(
     key: string,
     render: Render<Body>,
     options?: RenderOptions,
+  ): Answer<Body> | Promise<Answer<Body>>
+  answerNow<Body extends PageBody>(
+    key: string,
+    render: Render<Body>,
+    options?: RenderOptions & Partial<BytesOptions>,
   ): Answer<Body> | Promise<Answer<Body>> {
-    const look = this.#look(key)
+    const look = this.#look(key, options?.asBytes === true ? inBytes : undefined)
     const page = pageAtHand(look, this.#clock, this.#defaults, options)
     if (page === undefined) return this.#answer(key, render, options, look) as Promise<Answer<Body>>
     this.#events.emit('hit', { key })
@@ -298,9 +313,9 @@ export class PageCache implements EvictionTarget {
   }
 
   /** Asks the store, unless it is not certain at once that its pages may be served. */
-  #look(key: string): FirstLook {
+  #look(key: string, options?: GetOptions): FirstLook {
     if (this.#closing.signal.aborted || this.#readThrough.nested.current !== undefined) return notTaken
-    return this.#readThrough.sees ? takeLook(this.#store, key) : notTaken
+    return this.#readThrough.sees ? takeLook(this.#store, key, options) : notTaken
   }
 
   #check<Options extends FreshnessOptions>(options: Options): Options {

@@ -5,7 +5,7 @@
  */
 import type { Clock } from './clock.js'
 import type { FreshnessOptions } from './freshness.js'
-import type { Awaitable, KeptPage, Store } from './store.js'
+import type { Awaitable, GetOptions, KeptPage, Store } from './store.js'
 
 /** What the store answered in the first moment: a page or none, at once or later; or nothing, since it was not asked. */
 export type FirstLook = Awaitable<KeptPage | undefined> | typeof notTaken
@@ -13,10 +13,10 @@ export type FirstLook = Awaitable<KeptPage | undefined> | typeof notTaken
 /** The first look at a page that could not be taken at once, or may not be. */
 export const notTaken = Symbol('not taken')
 
-export function takeLook(store: Store, key: string): FirstLook {
+export function takeLook(store: Store, key: string, options?: GetOptions): FirstLook {
   let page: Awaitable<KeptPage | undefined>
   try {
-    page = store.get(key)
+    page = store.get(key, options)
   } catch (thrown) {
     page = Promise.reject(thrown)
   }

@@ -69,6 +69,8 @@ export interface EvictedPage {
 export interface GetOptions {
   /** Give the page's lineage too, for a page that is being made of it. Default `false`. */
   readonly asPart?: boolean
+  /** A page that was kept as text may be given as its bytes in UTF-8, if these are at hand. Default `false`. */
+  readonly asBytes?: boolean
 }
 
 /**

@@ -9,7 +9,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { Answer } from '../core/answer.js'
-import type { PageCache, RenderOptions } from '../core/cache.js'
+import type { BytesOptions, PageCache } from '../core/cache.js'
 import { type Clock, systemClock } from '../core/clock.js'
 import { isPagekeepError } from '../core/errors.js'
 import { cacheStatusOf, type Handling, plainHit } from './cache-status.js'
@@ -84,9 +84,15 @@ interface Visit {
 }
 
 /** For a render that must end before its reply: whatever the cache's defaults are. */
-const attended = { staleWhileRevalidateMs: 0, earlyRefresh: 0, softTimeoutMs: undefined } as unknown as RenderOptions
-const unshown: RenderOptions = { staleWhileRevalidateMs: 0 }
-const shown: RenderOptions = { staleWhileRevalidateMs: Number.MAX_SAFE_INTEGER }
+const attended = {
+  asBytes: true,
+  staleWhileRevalidateMs: 0,
+  earlyRefresh: 0,
+  softTimeoutMs: undefined,
+} as unknown as BytesOptions
+// What is sent is bytes: a text would be decoded on its way from the disk, and encoded on its way to the socket.
+const unshown: BytesOptions = { asBytes: true, staleWhileRevalidateMs: 0 }
+const shown: BytesOptions = { asBytes: true, staleWhileRevalidateMs: Number.MAX_SAFE_INTEGER }
 
 /** A page may vary by fields that only its variants name; after so many steps the site is asked. */
 const maxSteps = 4

@@ -2,6 +2,7 @@
  * A page in one coding, with all that is the same for every visitor, and the last answer that had no wishes: whoever asks
  * for the whole page in the same second gets that answer again.
  */
+import { isAscii } from 'node:buffer'
 import type { PageBody } from '../core/store.js'
 import { parseHttpDate } from './http-date.js'
 import { type Fields, fieldOf } from './message.js'
@@ -29,8 +30,7 @@ export class Shape {
     this.size = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength
     this.etag = fieldOf(fields, 'etag')
     this.modifiedMs = parseHttpDate(fieldOf(fields, 'last-modified'))
-    const isTextual = typeof body === 'string' && body.length === this.size && this.size <= mostTextual
-    this.text = isTextual ? body : undefined
+    this.text = this.size <= mostTextual ? asciiOf(body, this.size) : undefined
     this.#body = body
   }
 
@@ -39,4 +39,9 @@ export class Shape {
     if (typeof this.#body === 'string') this.#body = Buffer.from(this.#body)
     return this.#body
   }
+}
+
+function asciiOf(body: PageBody, size: number): string | undefined {
+  if (typeof body === 'string') return body.length === size ? body : undefined
+  return isAscii(body) ? Buffer.from(body.buffer, body.byteOffset, size).toString('latin1') : undefined
 }

@@ -147,6 +147,27 @@ describe('respond()', () => {
   })
 })
 
+describe('a page on the disk', () => {
+  it('is sent as the bytes of its file, of which no text is made', async () => {
+    const directory = mkdtempSync(path.join(tmpdir(), 'pagekeep-http-'))
+    const cache = createCache({ store: new DiskStore({ directory, hotBytes: 0 }) })
+    try {
+      const body = 'Straße, 日本 '.repeat(3000)
+      for (const plain of [false, true]) {
+        const pages = new HttpCache({ cache, hosts: 'any', plain })
+        await ask(pages, new Site({ body }))
+        const reply = await ask(pages, new Site(() => expect.fail('asked')))
+        expect(reply.body).toBeInstanceOf(Uint8Array)
+        expect(text(reply)).toBe(body)
+        await cache.evict('**')
+      }
+    } finally {
+      await cache.close()
+      rmSync(directory, { recursive: true })
+    }
+  })
+})
+
 describe('a render in flight', () => {
   it('is doomed by an eviction, and says so', async () => {
     const { pages, cache } = setUp()

@@ -20,6 +20,8 @@ export type Identity = Pick<BigIntStats, 'dev' | 'ino' | 'size' | 'mtimeNs' | 'c
 
 export interface Copy {
   readonly page: KeptPage
+  /** Whether its body is the bytes of a text. */
+  readonly isTextInBytes: boolean
   readonly identity: Identity
   readonly bytes: number
 }
@@ -96,11 +98,19 @@ export class HotCopies {
       this.#seen.set(key, { ctimeNs, atMs: endedAtMs })
     } else if (beganAtMs - sighting.atMs >= tickOf(stats)) {
       this.#seen.delete(key)
-      const copy = { page: read.page, identity: identityOf(stats), bytes: bytesOf(key, read) }
+      const { page, isTextInBytes } = read
+      const copy = { page, isTextInBytes, identity: identityOf(stats), bytes: bytesOf(key, read) }
       const isRoom = this.#proven.calculatedSize + copy.bytes <= this.#proven.maxSize
       const home = isRoom && copy.bytes <= this.#new.maxSize ? this.#proven : this.#new
       home.set(key, copy)
     }
+  }
+
+  /** The same page in another form: of a copy that was found and confirmed. */
+  replace(key: string, copy: Copy, { page, isTextInBytes, bytes }: Measured): void {
+    const home = this.#proven.has(key) ? this.#proven : this.#new
+    if (home.peek(key) !== copy) return
+    home.set(key, { page, isTextInBytes, identity: copy.identity, bytes: bytesOf(key, { page, isTextInBytes, bytes }) })
   }
 
   drop(key: string): void {
@@ -118,6 +128,7 @@ export class HotCopies {
 /** A page, and how long its body is in bytes. */
 export interface Measured {
   readonly page: KeptPage
+  readonly isTextInBytes: boolean
   readonly bytes: number
 }
 

@@ -3,6 +3,7 @@
  * else from the disk, at once if the page is small. Decision 0016.
  */
 import type { Awaitable, KeptPage } from '../../core/store.js'
+import { decodeLater, decodeText } from './decode-text.js'
 import type { Disk } from './disk.js'
 import { type Copy, HotCopies } from './hot-copies.js'
 import { withoutPart } from './parts.js'
@@ -33,33 +34,54 @@ export class PageReader {
     return this.#hot?.find(key)
   }
 
-  /** The page of `key`, which must have been checked, as evictions by anybody have left it. `copy` is from `find`. */
-  read(key: string, copy: Copy | undefined): Awaitable<KeptPage | undefined> {
-    if (this.#isSlow) return this.#readLater(key, copy)
+  /**
+   * The page of `key`, which must have been checked, as evictions by anybody have left it. `copy` is from `find`. With
+   * `asBytes` a text may stay in bytes.
+   */
+  read(key: string, copy: Copy | undefined, asBytes: boolean): Awaitable<KeptPage | undefined> {
+    if (this.#isSlow) return this.#readLater(key, copy, asBytes)
     if (copy !== undefined && this.#hot?.confirm(key, copy, this.#disk.files.lstat(this.#disk.layout.page(key)))) {
-      return copy.page
+      return this.#given(key, copy, asBytes)
     }
     const beganAtMs = this.#disk.files.monotonicMs()
-    const read = readPageNow(this.#disk, key, largeBytes)
-    return read === 'large' ? this.#readLater(key, undefined) : this.#offer(key, read, beganAtMs)
+    const read = readPageNow(this.#disk, key, { maxBytes: largeBytes, asBytes })
+    return read === 'large' ? this.#readLater(key, undefined, asBytes) : this.#offer(key, read, beganAtMs)
   }
 
   close(): void {
     this.#hot?.clear()
   }
 
-  async #readLater(key: string, copy: Copy | undefined): Promise<KeptPage | undefined> {
+  async #readLater(key: string, copy: Copy | undefined, asBytes: boolean): Promise<KeptPage | undefined> {
     const { files, layout } = this.#disk
-    if (copy !== undefined && this.#hot?.confirm(key, copy, await files.lstatLater(layout.page(key)))) return copy.page
+    if (copy !== undefined && this.#hot?.confirm(key, copy, await files.lstatLater(layout.page(key)))) {
+      return this.#given(key, copy, asBytes)
+    }
     const beganAtMs = files.monotonicMs()
-    return this.#offer(key, await readPageLater(this.#disk, key), beganAtMs)
+    return this.#offer(key, await readPageLater(this.#disk, key, asBytes), beganAtMs)
+  }
+
+  /** The page of a copy; one that was taken for who wants bytes becomes text for who wants that, and stays so. */
+  #given(key: string, copy: Copy, asBytes: boolean): Awaitable<KeptPage> {
+    const { page, isTextInBytes } = copy
+    if (asBytes || !isTextInBytes) return page
+    const bytes = page.body as Buffer
+    const restated = (body: string): KeptPage => {
+      const text = { ...page, body }
+      this.#hot?.replace(key, copy, { page: text, isTextInBytes: false, bytes: bytes.length })
+      return text
+    }
+    return bytes.length > largeBytes ? decodeLater(bytes).then(restated) : restated(decodeText(bytes))
   }
 
   #offer(key: string, read: FilePage | undefined, beganAtMs: number): KeptPage | undefined {
     if (read === undefined) return undefined
-    const { stats, bytes } = read
+    const { stats, bytes, isTextInBytes } = read
     const page = read.page.part === undefined ? read.page : withoutPart(read.page)
-    this.#hot?.offer(key, { page, bytes }, stats, { beganAtMs, endedAtMs: this.#disk.files.monotonicMs() })
+    this.#hot?.offer(key, { page, bytes, isTextInBytes }, stats, {
+      beganAtMs,
+      endedAtMs: this.#disk.files.monotonicMs(),
+    })
     return page
   }
 }

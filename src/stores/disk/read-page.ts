@@ -18,36 +18,51 @@ export interface FilePage {
   readonly stats: BigIntStats
   /** How long its body is, in bytes: as long as the file, or more in a coding. */
   readonly bytes: number
+  /** Whether its body is the bytes of a text. */
+  readonly isTextInBytes: boolean
+}
+
+/** A page at once, and not at any price. */
+export interface ReadOptions {
+  /** Above this it is `large`, and not read. */
+  readonly maxBytes: number
+  /** Leave a text in bytes. */
+  readonly asBytes: boolean
 }
 
 /** The whole page of `key`, or `undefined` for anything else that may lie there. */
 export function readPage(disk: Disk, key: string): ReadPage | undefined {
-  const read = readPageNow(disk, key, Number.POSITIVE_INFINITY)
+  const read = readPageNow(disk, key, { maxBytes: Number.POSITIVE_INFINITY, asBytes: false })
   return read === 'large' ? undefined : read?.page
 }
 
 /** As `readPage`; `large` for a page of more than `maxBytes`, which is not read. */
-export function readPageNow(disk: Disk, key: string, maxBytes: number): FilePage | 'large' | undefined {
+export function readPageNow(disk: Disk, key: string, options: ReadOptions): FilePage | 'large' | undefined {
   const path = disk.layout.page(key)
   // A page that is replaced between its opening and the reading of its record is read once more.
   for (let attempt = 0; ; attempt++) {
-    const read = readOnce(disk, key, path, maxBytes)
+    const read = readOnce(disk, key, path, options)
     if (typeof read !== 'bigint') return read
     if (attempt > 0 || disk.files.lstat(path)?.ino === read) return undefined
   }
 }
 
-export async function readPageLater(disk: Disk, key: string): Promise<FilePage | undefined> {
+export async function readPageLater(disk: Disk, key: string, asBytes: boolean): Promise<FilePage | undefined> {
   const path = disk.layout.page(key)
   for (let attempt = 0; ; attempt++) {
-    const read = await readOnceLater(disk, key, path)
+    const read = await readOnceLater(disk, key, path, asBytes)
     if (typeof read !== 'bigint') return read
     if (attempt > 0 || (await disk.files.lstatLater(path))?.ino === read) return undefined
   }
 }
 
 /** The page; `undefined` for none; or the inode of a page without a fitting record. */
-function readOnce(disk: Disk, key: string, path: string, maxBytes: number): FilePage | 'large' | bigint | undefined {
+function readOnce(
+  disk: Disk,
+  key: string,
+  path: string,
+  { maxBytes, asBytes }: ReadOptions,
+): FilePage | 'large' | bigint | undefined {
   const { files } = disk
   let fd: number
   try {
@@ -64,15 +79,15 @@ function readOnce(disk: Disk, key: string, path: string, maxBytes: number): File
     if (isNoPage(stats)) return undefined
     if (size > maxBytes) return 'large'
     // What becomes a string at once needs no memory of its own, whose pages the kernel would have to find first.
-    const isText = !hasRecord(stats)
-    const stored = readAll(files, fd, size, 0, isText && !isCoded(disk) ? scratchOf(size) : undefined)
+    const isPlain = !hasRecord(stats)
+    const stored = readAll(files, fd, size, 0, isPlain && !asBytes && !isCoded(disk) ? scratchOf(size) : undefined)
     if (stored.length !== size) return undefined
-    const record = isText ? plain : readRecord(disk, key, stats)
+    const record = isPlain ? plain : readRecord(disk, key, stats)
     if (record === undefined) return stats.ino
     const bytes = decodePage(disk, key, stored, maxBytes)
     if (bytes === undefined || bytes === 'large') return bytes
-    const body = record.isBytes ? bytes : decodeText(bytes)
-    return { page: pageOf(disk, { body, stored, record, stats }), stats, bytes: bytes.length }
+    const body = record.isBytes || asBytes ? bytes : decodeText(bytes)
+    return filePage(disk, { body, stored, record, stats }, bytes.length)
   } catch (thrown) {
     throw diskError(`read the page "${key}"`, thrown, key)
   } finally {
@@ -80,7 +95,12 @@ function readOnce(disk: Disk, key: string, path: string, maxBytes: number): File
   }
 }
 
-async function readOnceLater(disk: Disk, key: string, path: string): Promise<FilePage | bigint | undefined> {
+async function readOnceLater(
+  disk: Disk,
+  key: string,
+  path: string,
+  asBytes: boolean,
+): Promise<FilePage | bigint | undefined> {
   const { files } = disk
   let fd: number
   try {
@@ -99,8 +119,8 @@ async function readOnceLater(disk: Disk, key: string, path: string): Promise<Fil
     if (record === undefined) return stats.ino
     const bytes = await decodePageLater(disk, key, stored)
     if (bytes === undefined) return undefined
-    const body = record.isBytes ? bytes : await decodeLater(bytes)
-    return { page: pageOf(disk, { body, stored, record, stats }), stats, bytes: bytes.length }
+    const body = record.isBytes || asBytes ? bytes : await decodeLater(bytes)
+    return filePage(disk, { body, stored, record, stats }, bytes.length)
   } catch (thrown) {
     throw diskError(`read the page "${key}"`, thrown, key)
   } finally {
@@ -141,6 +161,12 @@ interface Content {
   readonly stored: Buffer
   readonly record: Described
   readonly stats: BigIntStats
+}
+
+function filePage(disk: Disk, content: Content, bytes: number): FilePage {
+  const { body, record, stats } = content
+  const isTextInBytes = !record.isBytes && typeof body !== 'string'
+  return { page: pageOf(disk, content), stats, bytes, isTextInBytes }
 }
 
 function pageOf(disk: Disk, { body, stored, record, stats }: Content): ReadPage {

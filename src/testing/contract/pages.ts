@@ -19,6 +19,18 @@ export const pageTests: readonly ContractTest[] = [
     },
   },
   {
+    title: 'get() asked for bytes returns a text or its bytes in UTF-8, and text again to who asks for none',
+    async run(stage) {
+      const text = '<p>Straße, 日本, 👍</p>\n'
+      await stage.keep('a/b.html', text)
+      for (let times = 0; times < 3; times++) {
+        const { body = '' } = (await stage.store.get('a/b.html', { asBytes: true })) ?? {}
+        assert.equal(Buffer.from(body as string).toString(), text)
+        assert.equal(await stage.body('a/b.html'), text)
+      }
+    },
+  },
+  {
     title: 'get() returns bytes when bytes were kept',
     async run(stage) {
       const bytes = Uint8Array.from({ length: 1000 }, (_, index) => index % 256)

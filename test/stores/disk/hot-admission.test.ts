@@ -19,7 +19,12 @@ describe('hot copies', () => {
     atMs += 30
     const copy = hot.find(key)
     if (copy !== undefined && hot.confirm(key, copy, stats(1n))) return true
-    hot.offer(key, { page: { body: kilobyte, renderBeganAtMs: 0 }, bytes: 1024 }, stats(1n), readAt(atMs))
+    hot.offer(
+      key,
+      { page: { body: kilobyte, renderBeganAtMs: 0 }, bytes: 1024, isTextInBytes: false },
+      stats(1n),
+      readAt(atMs),
+    )
     return false
   }
 
@@ -56,7 +61,7 @@ describe('hot copies', () => {
 
   it('are no home for a page that would crowd out a fifth of them', () => {
     const hot = new HotCopies(100_000)
-    const large = { page: { body: 'x'.repeat(30_000), renderBeganAtMs: 0 }, bytes: 30_000 }
+    const large = { page: { body: 'x'.repeat(30_000), renderBeganAtMs: 0 }, bytes: 30_000, isTextInBytes: false }
     for (const began of [0, 1000, 2000]) hot.offer('large.html', large, stats(2n), readAt(began))
     expect(hot.find('large.html')).toBeUndefined()
   })
@@ -64,7 +69,7 @@ describe('hot copies', () => {
   it('count text that is not ASCII for two bytes a character', () => {
     const hot = new HotCopies(100_000)
     const body = 'ä'.repeat(2000)
-    const read = { page: { body, renderBeganAtMs: 0 }, bytes: 4000 }
+    const read = { page: { body, renderBeganAtMs: 0 }, bytes: 4000, isTextInBytes: false }
     for (const began of [0, 1000]) hot.offer('a.html', read, stats(3n), readAt(began))
     expect(hot.bytes).toBeGreaterThan(4000)
     expect(hot.bytes).toBeLessThan(6000)
