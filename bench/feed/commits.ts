@@ -5,12 +5,10 @@
  * A reader runs only while its own table is written to. The lease is taken before a round begins: what is
  * measured is a site that is busy, not how it became so.
  *
- * Some rounds are as on a slower disk: PostgreSQL then waits a millisecond before each flush of its log
- * (`commit_delay`), whoever else is busy. That differs from a disk that takes so long in one thing: what other
- * transactions write within the millisecond goes to the disk with it, where on a slow disk it would wait for the
- * next flush. So a commit waits for less, and more of them share a flush; one after another they are as slow.
+ * Some rounds are as on a slower disk (delay-flushes.ts).
  */
 import type { Bench } from './bench.js'
+import { delayed, delayFlushes } from './delay-flushes.js'
 import { middle, type Ratio, ratioOf } from './ratio.js'
 import { tables } from './shop.js'
 import type { WriterGroup } from './writers.js'
@@ -58,7 +56,7 @@ export async function measureCommits(bench: Bench, plan: CommitsPlan): Promise<C
   const found = new Map<string, CommitsRound & { all: Round[] }>()
   try {
     for (const { writers, delayMs = 0 } of rounds) {
-      const name = `${writers} writers${delayMs > 0 ? `, each flush ${delayMs} ms later` : ''}`
+      const name = `${writers} writers${delayed(delayMs)}`
       const before = found.get(name)?.all ?? []
       if (found.size > 0 && performance.now() > (before.length > 0 ? untilMs : lastMs)) continue
       await delayFlushes(bench, delayMs)
@@ -77,16 +75,6 @@ export async function measureCommits(bench: Bench, plan: CommitsPlan): Promise<C
     await delayFlushes(bench, 0)
   }
   return [...found.values()].map(({ writers, delayMs = 0, all }) => costsOf(writers, delayMs, all))
-}
-
-/** Of all sessions, those under way too. */
-async function delayFlushes({ client }: Bench, ms: number): Promise<void> {
-  await client.query(`ALTER SYSTEM SET commit_delay = ${ms * 1000}`)
-  await client.query('ALTER SYSTEM SET commit_siblings = 0')
-  await client.query('SELECT pg_reload_conf()')
-  for (let delay: string | undefined; delay !== String(ms * 1000); await wait(10)) {
-    delay = (await client.query("SELECT setting FROM pg_settings WHERE name = 'commit_delay'")).rows[0].setting
-  }
 }
 
 function costsOf(writers: number, delayMs: number, rounds: readonly Round[]): CommitCosts {

@@ -6,6 +6,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { Bench } from './bench.js'
+import { delayed, delayFlushes } from './delay-flushes.js'
 import type { FpLoop } from './fp-loop.js'
 import { type Ratio, ratioOf } from './ratio.js'
 import { directoryOf, filesOf, items, queueTable, tables } from './shop.js'
@@ -13,35 +14,55 @@ import { directoryOf, filesOf, items, queueTable, tables } from './shop.js'
 export interface DrainCost extends Ratio {
   /** Rows per second, the loop. */
   readonly loop: number
+  /** How long each flush waits besides what the disk takes, in milliseconds. */
+  readonly delayMs: number
   readonly language: FpLoop['language']
   readonly rows: number
   readonly loopRows: number
 }
 
 export interface DrainPlan {
-  readonly rounds: number
+  /** By how much later each flush is, in milliseconds, in this order. */
+  readonly rounds: readonly number[]
   /** In each round, of either. */
   readonly rows: number
   readonly loopRows: number
   /** After it the loop is stopped, and what it has done counts. */
   readonly loopSeconds: number
+  /** Rounds that would begin later are left out, but for the first of each kind. */
   readonly untilMs: number
 }
 
-export async function measureDrain(bench: Bench, plan: DrainPlan): Promise<DrainCost> {
+interface Round {
+  readonly ours: number
+  readonly theirs: number
+}
+
+export async function measureDrain(bench: Bench, plan: DrainPlan): Promise<DrainCost[]> {
   const { rounds, rows, loopRows, loopSeconds, untilMs } = plan
-  const ours: number[] = []
-  const theirs: number[] = []
+  const found = new Map<number, Round[]>()
   // What was changed before is not this backlog.
   await bench.consumers.leased.start()
   await bench.consumers.leased.stop()
-  for (let round = 0; round < rounds && (round === 0 || performance.now() < untilMs); round++) {
-    theirs.push(await drainLoop(bench, loopRows, loopSeconds))
-    ours.push(await drainFeed(bench, rows))
-    bench.progress(`backlog: the feed's reader ${ours.at(-1)?.toFixed(0)}/s, the loop ${theirs.at(-1)?.toFixed(0)}/s`)
+  try {
+    for (const delayMs of rounds) {
+      const before = found.get(delayMs) ?? []
+      if (before.length > 0 && performance.now() > untilMs) continue
+      await delayFlushes(bench, delayMs)
+      const theirs = await drainLoop(bench, loopRows, loopSeconds)
+      const ours = await drainFeed(bench, rows)
+      found.set(delayMs, [...before, { ours, theirs }])
+      const speeds = `the feed's reader ${ours.toFixed(0)}/s, the loop ${theirs.toFixed(0)}/s`
+      bench.progress(`backlog${delayed(delayMs)}: ${speeds}`)
+    }
+  } finally {
+    await delayFlushes(bench, 0)
   }
-  const { language } = bench.loop
-  return { ...ratioOf(ours, theirs), loop: ratioOf(theirs, theirs).median, language, rows, loopRows }
+  return [...found].map(([delayMs, all]) => {
+    const [ours, theirs] = [all.map((round) => round.ours), all.map((round) => round.theirs)]
+    const { language } = bench.loop
+    return { ...ratioOf(ours, theirs), loop: ratioOf(theirs, theirs).median, delayMs, language, rows, loopRows }
+  })
 }
 
 async function drainFeed({ client, consumers: { leased } }: Bench, rows: number): Promise<number> {

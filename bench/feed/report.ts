@@ -1,6 +1,7 @@
 /** What was measured, as a table for people and as the one object of `--json`. */
 import type { CommitCosts } from './commits.js'
 import type { CpuCost } from './cpu.js'
+import { delayed } from './delay-flushes.js'
 import type { DrainCost } from './drain.js'
 import type { LatencyCost } from './latency.js'
 import type { StatementCost } from './statements.js'
@@ -16,21 +17,22 @@ export interface Report {
   readonly remarks: readonly string[]
   readonly commits?: readonly CommitCosts[]
   readonly statements?: readonly StatementCost[]
-  readonly drain?: DrainCost
+  readonly drain?: readonly DrainCost[]
   readonly latency?: Record<'idle' | 'busy', LatencyCost>
   readonly cpu?: readonly CpuCost[]
 }
 
 /** The ratios first, by name; then all that they rest on. */
 export function asJson(report: Report): string {
-  const { commits = [], statements = [], drain, latency } = report
-  const suffix = ({ writers, delayMs }: CommitCosts) => `${writers}${delayMs > 0 ? `Disk${delayMs}ms` : ''}`
+  const { commits = [], statements = [], drain = [], latency } = report
+  const disk = (delayMs: number) => (delayMs > 0 ? `Disk${delayMs}ms` : '')
+  const suffix = ({ writers, delayMs }: CommitCosts) => `${writers}${disk(delayMs)}`
   const ratios = {
     ...Object.fromEntries(commits.map((cost) => [`commitsRatio${suffix(cost)}`, cost.leased.ratio])),
     ...Object.fromEntries(
       commits.flatMap((cost) => (cost.notifying ? [[`notifyRatio${suffix(cost)}`, cost.notifying.ratio]] : [])),
     ),
-    drainRatio: drain?.ratio,
+    ...Object.fromEntries(drain.map(({ delayMs, ratio }) => [`drainRatio${disk(delayMs)}`, ratio])),
     latencyP50Ratio: latency?.idle.p50Ratio,
     latencyP99Ratio: latency?.idle.p99Ratio,
     latencyBusyP50Ratio: latency?.busy.p50Ratio,
@@ -42,7 +44,7 @@ export function asJson(report: Report): string {
 }
 
 export function asText(report: Report): string {
-  const { commits = [], statements = [], drain, latency, load, settings, remarks } = report
+  const { commits = [], statements = [], drain = [], latency, load, settings, remarks } = report
   const lines = [
     `fsync ${report.fsyncMs} ms, ${report.cores} cores, load ${load.join(' to ')}, PostgreSQL ${settings.server_version}, ` +
       `writers: ${report.writers}, ${report.seconds} s`,
@@ -51,9 +53,8 @@ export function asText(report: Report): string {
   for (const { writers, delayMs, plain, leased, notifying, rounds } of commits) {
     const { median, ratio, quartiles } = leased
     const beside = notifying ? `; NOTIFY at each commit ${notifying.median}/s, ${notifying.ratio} x` : ''
-    const disk = delayMs > 0 ? `, each flush delayed by ${delayMs} ms (commit_delay)` : ''
     lines.push(
-      `${writers} writers${disk}: ${plain}/s without triggers, ${median}/s with, ${ratio} x (${quartiles.join(' to ')}, ${rounds} rounds)${beside}`,
+      `${writers} writers${delayed(delayMs)}: ${plain}/s without triggers, ${median}/s with, ${ratio} x (${quartiles.join(' to ')}, ${rounds} rounds)${beside}`,
     )
   }
   for (const { name, median, ratio, quartiles, feedRows } of statements) {
@@ -61,10 +62,9 @@ export function asText(report: Report): string {
       `20,000 rows, ${name}: ${median} ms, ${ratio} x (${quartiles.join(' to ')}), ${feedRows} rows in the feed`,
     )
   }
-  if (drain) {
-    const { median, loop, language, ratio, quartiles } = drain
+  for (const { delayMs, median, loop, language, ratio, quartiles } of drain) {
     lines.push(
-      `backlog: ${median} rows/s, the loop (${language}) ${loop} rows/s, ${ratio} x (${quartiles.join(' to ')})`,
+      `backlog${delayed(delayMs)}: ${median} rows/s, the loop (${language}) ${loop} rows/s, ${ratio} x (${quartiles.join(' to ')})`,
     )
   }
   for (const [name, cost] of Object.entries(latency ?? {})) {

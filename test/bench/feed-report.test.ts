@@ -18,7 +18,10 @@ const report: Report = {
     { writers: 1, delayMs: 0, plain: 700, leased: even(0.9), notifying: undefined, rounds: 3 },
   ],
   statements: [{ name: 'no trigger', ...even(1), feedRows: 0 }],
-  drain: { ...even(30), loop: 500, language: 'python', rows: 4000, loopRows: 1000 },
+  drain: [
+    { ...even(12), loop: 900, delayMs: 0, language: 'python', rows: 4000, loopRows: 1000 },
+    { ...even(30), loop: 500, delayMs: 1, language: 'python', rows: 4000, loopRows: 1000 },
+  ],
   latency: { idle: latency, busy: latency },
 }
 
@@ -32,7 +35,8 @@ describe('the report of bench:feed', () => {
       notifyRatio32: 0.06,
       commitsRatio32Disk1ms: 0.85,
       notifyRatio32Disk1ms: 0.05,
-      drainRatio: 30,
+      drainRatio: 12,
+      drainRatioDisk1ms: 30,
       latencyP50Ratio: 2,
       latencyP99Ratio: 1.5,
       fsyncMs: 1.2,
