@@ -35,11 +35,13 @@ export type {
   EvictionFailure,
   Fill,
   FillState,
+  GetOptions,
   KeptPage,
   NewPage,
   PageBody,
   Store,
   StoreCapabilities,
   StoreState,
+  StreamedBody,
 } from './core/store.js'
 export type { Verification, VerifyOptions } from './core/verify.js'

@@ -1,6 +1,6 @@
 /** An answer with its story: what `cache.answer` gives. */
 import type { Landing } from './flight.js'
-import type { EncodedBody, KeptPage, PageBody } from './store.js'
+import type { EncodedBody, KeptPage, PageBody, StreamedBody } from './store.js'
 
 export interface Answer<Body extends PageBody = PageBody> {
   readonly body: Body
@@ -20,6 +20,8 @@ export interface Answer<Body extends PageBody = PageBody> {
   readonly metadata?: string
   /** The same body encoded, where the store has it so. Do not change it in place. */
   readonly encoded?: EncodedBody
+  /** In place of the body, which is empty then. Only for who asked with `mayStream`. */
+  readonly streamed?: StreamedBody
 }
 
 export function fromStore(page: Omit<KeptPage, 'lineage'>, status: 'hit' | 'stale'): Answer {
@@ -35,12 +37,13 @@ export function fromFlight(landing: Landing, status: 'rendered' | 'joined'): Ans
   return { ...outline(landing), status, isKept: landing.source === 'kept' }
 }
 
-function outline({ body, renderBeganAtMs, expiresAtMs, metadata, encoded }: Omit<KeptPage, 'lineage'>) {
+function outline({ body, renderBeganAtMs, expiresAtMs, metadata, encoded, streamed }: Omit<KeptPage, 'lineage'>) {
   return {
     body,
     renderBeganAtMs,
     ...(expiresAtMs !== undefined && { expiresAtMs }),
     ...(metadata !== undefined && { metadata }),
     ...(encoded !== undefined && { encoded }),
+    ...(streamed !== undefined && { streamed }),
   }
 }

@@ -51,9 +51,12 @@ export interface RenderOptions extends FreshnessOptions {
 /** For one answer that may be bytes though text was kept. */
 export interface BytesOptions extends RenderOptions {
   readonly asBytes: true
+  /** A large page may be answered with `streamed` and an empty body. Default `false`. */
+  readonly mayStream?: boolean
 }
 
 const inBytes: GetOptions = { asBytes: true }
+const inBytesOrStreamed: GetOptions = { asBytes: true, mayStream: true }
 
 /**
  * Makes a cache. Throws `TypeError` or `RangeError` for unsuitable options.
@@ -150,7 +153,8 @@ export class PageCache implements EvictionTarget {
    * As `answer`, without a promise where the store has a fresh page at hand. For as long as it gives one and the same
    * object for it (pages in memory), so does this: what is prepared of a page can be kept by its answer.
    *
-   * With `asBytes` a text may come as its bytes in UTF-8, where a store has these at hand: for who sends them on.
+   * With `asBytes` a text may come as its bytes in UTF-8, where a store has these at hand, and with `mayStream` a large
+   * page as a stream: for who sends them on.
    */
   answerNow(key: string, render: Render<PageBody>, options: BytesOptions): Answer | Promise<Answer>
   answerNow<Body extends PageBody>(
@@ -163,7 +167,8 @@ export class PageCache implements EvictionTarget {
     render: Render<Body>,
     options?: RenderOptions & Partial<BytesOptions>,
   ): Answer<Body> | Promise<Answer<Body>> {
-    const look = this.#look(key, options?.asBytes === true ? inBytes : undefined)
+    const isForBytes = options?.asBytes === true
+    const look = this.#look(key, isForBytes ? (options.mayStream ? inBytesOrStreamed : inBytes) : undefined)
     const page = pageAtHand(look, this.#clock, this.#defaults, options)
     if (page === undefined) return this.#answer(key, render, options, look) as Promise<Answer<Body>>
     this.#events.emit('hit', { key })

@@ -5,6 +5,7 @@
  * The sentences below are promises: the contract suite (`pagekeep/testing`) has a test for each.
  * A store may answer at once or with a promise; the cache takes either.
  */
+import type { Readable } from 'node:stream'
 import type { PagekeepError } from './errors.js'
 import type { Selector } from './selector.js'
 
@@ -40,6 +41,18 @@ export interface EncodedBody {
   readonly bytes: Uint8Array
 }
 
+/** The body of a page that is read while it is sent: for pages too large to lie in memory once for each visitor. */
+export interface StreamedBody {
+  /** In bytes. */
+  readonly size: number
+  /**
+   * The bytes from `start` on, without the one at `end`; the stream fails where there are fewer. `undefined` when the page
+   * is gone, or another one by now, or cannot be read: ask the store again. Never rejects. Whoever opens it reads it to
+   * its end, or destroys it.
+   */
+  open(start: number, end: number): Promise<Readable | undefined>
+}
+
 /** A page as a store returns it. */
 export interface KeptPage {
   /** Text when it was kept as text, bytes when as bytes. Do not change bytes in place. */
@@ -52,6 +65,8 @@ export interface KeptPage {
   readonly metadata?: string
   /** The same body encoded, where the store has it so: for clients that take that coding. Do not change it in place. */
   readonly encoded?: EncodedBody
+  /** In place of the body, which is empty then. Given only to who asked with `mayStream`. */
+  readonly streamed?: StreamedBody
   /**
    * What a page that is made of this one is to be kept with (`NewPage.parts`), in a form that only the store
    * reads. Given when it is asked for, and then missing for a page that was kept without `isPart`.
@@ -71,6 +86,8 @@ export interface GetOptions {
   readonly asPart?: boolean
   /** A page that was kept as text may be given as its bytes in UTF-8, if these are at hand. Default `false`. */
   readonly asBytes?: boolean
+  /** A large page may be given with `streamed` and an empty body. Default `false`. */
+  readonly mayStream?: boolean
 }
 
 /**

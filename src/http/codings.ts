@@ -7,7 +7,7 @@
  */
 import { promisify } from 'node:util'
 import * as zlib from 'node:zlib'
-import type { EncodedBody, PageBody } from '../core/store.js'
+import type { EncodedBody } from '../core/store.js'
 import { type Fields, fieldOf } from './message.js'
 import type { Encoded, StoredPage } from './stored-page.js'
 
@@ -51,16 +51,15 @@ export async function compressed(headers: Fields, bytes: Uint8Array, codings: re
   return made.flat()
 }
 
-/** `page` with the variant that the store has of its body, if that is one of `codings`, and as good as one of our own. */
+/** `page`, of `size` bytes, with the variant that the store has of its body, if that is one of `codings`, and as good as one of our own. */
 export function withStored(
   page: StoredPage,
-  body: PageBody,
+  size: number,
   stored: EncodedBody | undefined,
   codings: readonly Coding[],
 ): StoredPage {
   if (stored === undefined || !codings.some((coding) => coding === stored.coding)) return page
   const { coding, bytes } = stored
-  const size = Buffer.byteLength(body)
   const isKnown = page.encodings.some((encoded) => encoded.coding === coding)
   if (isKnown || !mayBeCoded(page.headers, size) || !isWorthIt(bytes, size)) return page
   return { ...page, encodings: [...page.encodings, { coding, bytes, size: bytes.length }] }

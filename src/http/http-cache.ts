@@ -19,10 +19,11 @@ import { DecodedPages } from './decoded-pages.js'
 import { Invalidation } from './invalidation.js'
 import { KnownKeys } from './known-keys.js'
 import { type Origin, type PageRequest, type Reply, requestField, Unanswered } from './message.js'
+import { contentOf, sizeOf } from './page-content.js'
 import type { PageKey, PageKeyOptions } from './page-key.js'
 import { isSettled, plainPage } from './plain-page.js'
 import { ReadyPage } from './ready-page.js'
-import { makeReply } from './reply.js'
+import { isToOpen, makeReply, type ReplyToOpen } from './reply.js'
 import { isChosen, type StoredPage, selectingValue } from './stored-page.js'
 import type { StoringOptions } from './storing.js'
 import { Trip } from './trip.js'
@@ -81,18 +82,21 @@ interface Visit {
   readonly mayOutlive: boolean
   /** What is shared with others who ask for the same. */
   readonly look: Look | undefined
+  /** `false` once a large page was another one when it was to be sent. */
+  readonly mayStream?: boolean
 }
 
 /** For a render that must end before its reply: whatever the cache's defaults are. */
 const attended = {
   asBytes: true,
+  mayStream: true,
   staleWhileRevalidateMs: 0,
   earlyRefresh: 0,
   softTimeoutMs: undefined,
 } as unknown as BytesOptions
 // What is sent is bytes: a text would be decoded on its way from the disk, and encoded on its way to the socket.
-const unshown: BytesOptions = { asBytes: true, staleWhileRevalidateMs: 0 }
-const shown: BytesOptions = { asBytes: true, staleWhileRevalidateMs: Number.MAX_SAFE_INTEGER }
+const unshown: BytesOptions = { asBytes: true, mayStream: true, staleWhileRevalidateMs: 0 }
+const shown: BytesOptions = { asBytes: true, mayStream: true, staleWhileRevalidateMs: Number.MAX_SAFE_INTEGER }
 
 /** A page may vary by fields that only its variants name; after so many steps the site is asked. */
 const maxSteps = 4
@@ -195,43 +199,57 @@ export class HttpCache {
     }
     const ageMs = page.ageMs + Math.max(0, nowMs - page.respondedAtMs)
     const isNew = trip.isOver && !page.isStandIn && page.originStatus === undefined && ageMs < 1000
-    return makeReply({
+    const draft = makeReply({
       request,
       ready,
       cacheStatus: this.#statusOf(trip.handling(answer, page, nowMs)),
       ageSeconds: isNew ? undefined : Math.floor(ageMs / 1000),
     })
+    return isToOpen(draft) ? this.#opened(draft, visit, key, step) : draft
+  }
+
+  /** With the stream; from the start again where the page was evicted or replaced since it was found, then as a whole. */
+  async #opened(draft: ReplyToOpen, visit: Visit, key: PageKey, step: number): Promise<Reply> {
+    const { streamed, start, end } = draft.body
+    const body = await streamed.open(start, end)
+    return body === undefined
+      ? this.#find({ ...visit, look: undefined, mayStream: false }, key, step)
+      : { ...draft, body }
   }
 
   /** `undefined` for a page whose metadata was written by something else. */
   #readyPage(answer: Answer, { key }: PageKey, nowMs: number): ReadyPage | undefined {
     const known = this.#ready.get(answer)
     if (known !== undefined) return known
-    const { body, metadata, status } = answer
+    const { metadata, status } = answer
+    const content = contentOf(answer)
+    const size = sizeOf(content)
     const modifiedMs = status === 'hit' || status === 'stale' ? answer.renderBeganAtMs : undefined
-    const page = metadata === undefined ? plainPage(key, body, modifiedMs, nowMs) : this.#decoded.get(metadata)
+    const page = metadata === undefined ? plainPage(key, size, modifiedMs, nowMs) : this.#decoded.get(metadata)
     if (page === undefined) return undefined
-    const ready = new ReadyPage(withStored(page, body, answer.encoded, this.settings.codings), body)
+    const ready = new ReadyPage(withStored(page, size, answer.encoded, this.settings.codings), content)
     // What a plain page is described by changes once, when its second is over.
     if (status === 'hit' && (metadata !== undefined || isSettled(modifiedMs, nowMs))) this.#ready.set(answer, ready)
     return ready
   }
 
   /** What others who had asked before have just been given, or what the cache says. */
-  #lookFor({ look, mayOutlive }: Visit, trip: Trip, key: PageKey, step: number): Answer | Promise<Answer> {
-    if (look === undefined || step > 0) return this.#ask(trip, key, mayOutlive)
+  #lookFor(visit: Visit, trip: Trip, key: PageKey, step: number): Answer | Promise<Answer> {
+    const { look } = visit
+    if (look === undefined || step > 0) return this.#ask(trip, key, visit)
     if (look.answer !== undefined && this.settings.cache.answerAgain(key.key)) return look.answer
-    const answer = this.#ask(trip, key, mayOutlive)
+    const answer = this.#ask(trip, key, visit)
     look.answer = answer instanceof Promise ? undefined : answer
     return answer
   }
 
-  #ask(trip: Trip, { key }: PageKey, mayOutlive: boolean): Answer | Promise<Answer> {
+  #ask(trip: Trip, { key }: PageKey, { mayOutlive, mayStream = true }: Visit): Answer | Promise<Answer> {
     const { cache, staleDirectives } = this.settings
     const { render } = trip
-    if (!mayOutlive) return cache.answerNow(key, render, attended)
-    if (!staleDirectives) return cache.answerNow(key, render, unshown)
-    const answer = cache.answerNow(key, render, shown)
+    const mayShow = mayOutlive && staleDirectives
+    const options = mayShow ? shown : mayOutlive ? unshown : attended
+    const answer = cache.answerNow(key, render, mayStream ? options : { ...options, mayStream })
+    if (!mayShow) return answer
     if (!(answer instanceof Promise)) return answer
     // The page itself says how long it may be shown; a render that replaces it is under way.
     return answer.then((found) =>

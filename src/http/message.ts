@@ -3,6 +3,7 @@
  *
  * Fields keep their order, spelling and repetitions, since a cache must hand on what it was given (RFC 9110, 5).
  */
+import type { Readable } from 'node:stream'
 import type { RenderContext } from '../core/render-context.js'
 import type { PageBody } from '../core/store.js'
 
@@ -53,7 +54,13 @@ export type Origin = (call: OriginCall) => Promise<OriginResponse | 'passed'>
  * - `passed`: nothing; the adapter's own `origin` has dealt with it.
  */
 export type Reply =
-  | { readonly kind: 'page'; readonly status: number; readonly headers: Fields; readonly body: PageBody | undefined }
+  | {
+      readonly kind: 'page'
+      readonly status: number
+      readonly headers: Fields
+      /** A stream, of a large page, is read to its end, or destroyed. */
+      readonly body: PageBody | Readable | undefined
+    }
   | {
       readonly kind: 'pass'
       readonly cacheStatus: string

@@ -1,5 +1,6 @@
 /** Requests of node:http as this layer sees them, and replies written to node:http. */
 import { type IncomingMessage, type OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { pipeline, Readable } from 'node:stream'
 import type { Field, Fields, PageRequest, Reply } from './message.js'
 import { isPrepared, type PreparedReply } from './prepared-reply.js'
 
@@ -42,13 +43,18 @@ export function fieldsOf(headers: OutgoingHttpHeaders): Field[] {
 
 /** Sends `reply`; to a visitor who has gone it does nothing. */
 export function sendNodeReply(response: ServerResponse, reply: Reply & { kind: 'page' }): void {
-  if (response.headersSent || response.destroyed) return
+  if (response.headersSent || response.destroyed) {
+    if (!isPrepared(reply) && reply.body instanceof Readable) reply.body.destroy()
+    return
+  }
   if (isPrepared(reply) && isBare(response)) {
     sendPrepared(response, reply)
     return
   }
   response.writeHead(reply.status, grouped(reply.headers))
   if (reply.body === undefined) response.end()
+  // What fails on the way ends the connection, so that nobody takes a part for the whole.
+  else if (reply.body instanceof Readable) pipeline(reply.body, response, () => undefined)
   else response.end(reply.body)
 }
 

@@ -2,7 +2,6 @@
  * Pages that are nothing but their file, as nginx would serve it: status 200, a type that the name tells, `ETag` and
  * `Last-Modified` from the file's own time, once its second is over.
  */
-import type { PageBody } from '../core/store.js'
 import { httpDate } from './http-date.js'
 import { type Field, type Fields, fieldOf, type OriginResponse } from './message.js'
 import type { StoredPage } from './stored-page.js'
@@ -33,9 +32,8 @@ export function isSettled(modifiedMs: number | undefined, nowMs: number): modifi
   return modifiedMs !== undefined && nowMs >= (Math.floor(modifiedMs / 1000) + 1) * 1000 + settleMs
 }
 
-/** The page that lies at `key`; `modifiedMs` is the time of its file, where it is known. */
-export function plainPage(key: string, body: PageBody, modifiedMs: number | undefined, nowMs: number): StoredPage {
-  const size = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength
+/** The page of `size` bytes that lies at `key`; `modifiedMs` is the time of its file, where it is known. */
+export function plainPage(key: string, size: number, modifiedMs: number | undefined, nowMs: number): StoredPage {
   const headers: Field[] = [['Content-Type', `${typeOf(key)}; charset=utf-8`]]
   if (isSettled(modifiedMs, nowMs)) {
     headers.push(['ETag', fileTag(modifiedMs, size)], ['Last-Modified', httpDate(modifiedMs)])

@@ -3,10 +3,15 @@
  * after which its Age is another; with what Node's adapters would otherwise make of it for each of them. Frozen, since
  * what one of them added would be sent to all.
  */
-import type { Field, Reply } from './message.js'
+import type { Field, Fields, Reply } from './message.js'
+import type { ReplyDraft } from './reply.js'
 import type { Shape } from './shape.js'
 
-export interface PreparedReply extends Readonly<Reply & { kind: 'page' }> {
+export interface PreparedReply {
+  readonly kind: 'page'
+  readonly status: number
+  readonly headers: Fields
+  readonly body: Uint8Array
   readonly cacheStatus: string
   readonly ageSeconds: number | undefined
   /** Names and values in turn, as Node's `writeHead` takes them. */
@@ -36,6 +41,6 @@ export function prepareReply({ shape, headers, ...parts }: PreparedParts): Prepa
   })
 }
 
-export function isPrepared(reply: Reply & { kind: 'page' }): reply is PreparedReply {
+export function isPrepared(reply: ReplyDraft | (Reply & { kind: 'page' })): reply is PreparedReply {
   return 'lines' in reply
 }

@@ -3,9 +3,9 @@
  * Made of a page once, when it is first answered; for a page in the memory of the store it stays as long as that.
  * What an answer adds is its Age, Cache-Status and Content-Length (reply.ts).
  */
-import type { PageBody } from '../core/store.js'
 import { chooseCoding } from './codings.js'
 import { type Field, fieldOf, type PageRequest, requestField, without } from './message.js'
+import type { PageContent } from './page-content.js'
 import { Shape } from './shape.js'
 import type { Encoded, StoredPage } from './stored-page.js'
 import { tagOfCoding } from './validators.js'
@@ -18,14 +18,14 @@ export class ReadyPage {
   /** What caches before this one said (RFC 9211), and how old they said it is. */
   readonly upstream: string | undefined
   readonly statedAge: string | undefined
-  readonly #body: PageBody
+  readonly #content: PageContent
   readonly #shapes = new Map<string, Shape>()
   #lastAccepted: string | undefined
   #lastChosen: Shape | undefined
 
-  constructor(page: StoredPage, body: PageBody) {
+  constructor(page: StoredPage, content: PageContent) {
     this.page = page
-    this.#body = body
+    this.#content = content
     this.upstream = fieldOf(page.headers, 'cache-status')
     this.statedAge = fieldOf(page.headers, 'age')
   }
@@ -50,7 +50,7 @@ export class ReadyPage {
     const coding = variant?.coding ?? ''
     const known = this.#shapes.get(coding)
     if (known !== undefined) return known
-    const shape = new Shape(fieldsOf(this.page, variant?.coding), variant?.bytes ?? this.#body)
+    const shape = new Shape(fieldsOf(this.page, variant?.coding), variant?.bytes ?? this.#content)
     this.#shapes.set(coding, shape)
     return shape
   }

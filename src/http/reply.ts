@@ -3,8 +3,9 @@
  * (RFC 9111, 4 and 4.3.2; RFC 9110, 13 to 15).
  */
 import type { PageBody } from '../core/store.js'
-import { type Field, type Fields, type PageRequest, type Reply, requestField, without } from './message.js'
-import { prepareReply } from './prepared-reply.js'
+import { type Field, type Fields, type PageRequest, requestField, without } from './message.js'
+import type { StreamedPart } from './page-content.js'
+import { isPrepared, type PreparedReply, prepareReply } from './prepared-reply.js'
 import { type ByteRange, readRange } from './ranges.js'
 import type { ReadyPage } from './ready-page.js'
 import type { Shape } from './shape.js'
@@ -22,7 +23,23 @@ export interface ReplyParts {
   readonly ageSeconds: number | undefined
 }
 
-export function makeReply(parts: ReplyParts): Reply & { kind: 'page' } {
+interface PlainReply<Body> {
+  readonly kind: 'page'
+  readonly status: number
+  readonly headers: Fields
+  readonly body: Body
+}
+
+/** What is to be read while it is sent must be opened first. */
+export type ReplyToOpen = PlainReply<StreamedPart>
+export type ReplyDraft = PreparedReply | PlainReply<PageBody | undefined> | ReplyToOpen
+
+export function isToOpen(draft: ReplyDraft): draft is ReplyToOpen {
+  // To ask a prepared reply for its body would make bytes of its text.
+  return !isPrepared(draft) && typeof draft.body === 'object' && 'streamed' in draft.body
+}
+
+export function makeReply(parts: ReplyParts): ReplyDraft {
   const { request, ready } = parts
   const { page } = ready
   const range = requestField(request, 'range')
@@ -47,13 +64,17 @@ export function makeReply(parts: ReplyParts): Reply & { kind: 'page' } {
     request,
     206,
     [...headersOf(parts, shape), ...rangeFields(part, shape.size)],
-    shape.bytes.subarray(part.first, part.last + 1),
+    shape.part(part.first, part.last + 1),
   )
 }
 
 /** The same for all who ask in the same second. */
-function wholeOf(parts: ReplyParts, shape: Shape): Reply & { kind: 'page' } {
+function wholeOf(parts: ReplyParts, shape: Shape): ReplyDraft {
   const { request, ready, cacheStatus, ageSeconds } = parts
+  if (shape.streamed !== undefined) {
+    const headers = [...headersOf(parts, shape), ['Content-Length', String(shape.size)] as const]
+    return pageOf(request, ready.page.status, headers, shape.part(0, shape.size))
+  }
   let whole = shape.lastWhole
   if (whole?.cacheStatus !== cacheStatus || whole.ageSeconds !== ageSeconds) {
     const headers = [...headersOf(parts, shape), ['Content-Length', String(shape.size)] as const]
@@ -67,9 +88,9 @@ function pageOf(
   { method }: PageRequest,
   status: number,
   headers: Fields,
-  body: PageBody | undefined,
-): Reply & { kind: 'page' } {
-  return { kind: 'page', status, headers, body: method === 'HEAD' ? undefined : body }
+  body: PageBody | StreamedPart | undefined,
+): ReplyDraft {
+  return { kind: 'page', status, headers, body: method === 'HEAD' ? undefined : body } as ReplyDraft
 }
 
 function rangeFields({ first, last }: ByteRange, size: number): Field[] {

@@ -3,9 +3,10 @@
  * for the whole page in the same second gets that answer again.
  */
 import { isAscii } from 'node:buffer'
-import type { PageBody } from '../core/store.js'
+import type { PageBody, StreamedBody } from '../core/store.js'
 import { parseHttpDate } from './http-date.js'
 import { type Fields, fieldOf } from './message.js'
+import { isStreamed, type PageContent, type StreamedPart, sizeOf } from './page-content.js'
 import type { PreparedReply } from './prepared-reply.js'
 
 /**
@@ -23,15 +24,23 @@ export class Shape {
   /** The page, where it is short and ASCII: then its characters are its bytes. */
   readonly text: string | undefined
   lastWhole: PreparedReply | undefined
+  /** What sends the page where it is too large to lie in memory. */
+  readonly streamed: StreamedBody | undefined
   #body: PageBody
 
-  constructor(fields: Fields, body: PageBody) {
+  constructor(fields: Fields, content: PageContent) {
     this.fields = fields
-    this.size = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength
+    this.size = sizeOf(content)
     this.etag = fieldOf(fields, 'etag')
     this.modifiedMs = parseHttpDate(fieldOf(fields, 'last-modified'))
-    this.text = this.size <= mostTextual ? asciiOf(body, this.size) : undefined
-    this.#body = body
+    this.streamed = isStreamed(content) ? content : undefined
+    this.#body = isStreamed(content) ? '' : content
+    this.text = this.size <= mostTextual ? asciiOf(this.#body, this.size) : undefined
+  }
+
+  /** The bytes from `start` on, without the one at `end`. */
+  part(start: number, end: number): Uint8Array | StreamedPart {
+    return this.streamed === undefined ? this.bytes.subarray(start, end) : { streamed: this.streamed, start, end }
   }
 
   get bytes(): Uint8Array {

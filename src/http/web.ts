@@ -2,6 +2,7 @@
  * Pages of a handler of the web's own kind, `Request` in and `Response` out: Hono, Bun, Deno, and whatever else speaks
  * so; and a middleware for Hono, whose handlers stand behind it.
  */
+import { Readable } from 'node:stream'
 import type { RenderContext } from '../core/render-context.js'
 import type { HttpCache } from './http-cache.js'
 import type { Field, OriginCall, OriginResponse, PageRequest, Reply } from './message.js'
@@ -119,8 +120,12 @@ function resumed(chunks: Uint8Array[], reader: ReadableStreamDefaultReader<Uint8
 function toResponse(reply: Reply & { kind: 'page' }): Response {
   const headers = new Headers()
   for (const [name, value] of reply.headers) headers.append(name, value)
-  const body = reply.body as string | Uint8Array<ArrayBuffer> | undefined
-  return new Response(body ?? null, { status: reply.status, headers })
+  return new Response(webBody(reply.body) ?? null, { status: reply.status, headers })
+}
+
+function webBody(body: (Reply & { kind: 'page' })['body']) {
+  if (body instanceof Readable) return Readable.toWeb(body) as ReadableStream<Uint8Array>
+  return body as string | Uint8Array<ArrayBuffer> | undefined
 }
 
 function withStatus(response: Response, cacheStatus: string, body: ReadableStream | null): Response {

@@ -3,6 +3,7 @@
  * was removed or put there by hand, logs to be rewritten, evicted pages that may be shown, pages made of others.
  */
 import { appendFileSync, linkSync, mkdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { text } from 'node:stream/consumers'
 import { setImmediate } from 'node:timers/promises'
 import { createCache } from 'pagekeep'
 import { DiskStore, systemFiles } from 'pagekeep/stores/disk'
@@ -67,6 +68,21 @@ async function bloatLog(site: Site): Promise<void> {
 const showable = async (site: Site) => {
   await use(site)
   for (const key of ['top.html', 'news/1.html'] as const) await site.askShown(key, site.other)
+}
+
+const large = 'large'.repeat(300_000)
+
+const furnishWithLarge = async (site: Site) => {
+  await furnish(site)
+  await site.other.getOrRender('large.html', () => large, { ttlMs: 3_600_000 })
+}
+
+const readLarge = async (site: Site) => {
+  const answer = site.cache.answerNow('large.html', () => large, { asBytes: true, mayStream: true })
+  const { streamed } = await answer
+  const stream = await streamed?.open(0, streamed.size)
+  // What failed has been reported.
+  if (stream !== undefined) await text(stream).catch(() => undefined)
 }
 
 export const rare: Readonly<Record<string, Scenario>> = {
@@ -178,6 +194,15 @@ export const rare: Readonly<Record<string, Scenario>> = {
         site.faulty.leap(25)
       }
     },
+    options: { io: 'async' },
+  },
+  'a large page that is read while it is sent': {
+    arrange: furnishWithLarge,
+    act: readLarge,
+  },
+  'the same on a slow disk': {
+    arrange: furnishWithLarge,
+    act: readLarge,
     options: { io: 'async' },
   },
   'a page in the place of the directory of another': {

@@ -1,4 +1,8 @@
 import { once } from 'node:events'
+import { mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
+import { request } from 'node:http'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { Readable } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import express from 'express'
@@ -15,8 +19,9 @@ import {
   pageContext,
   pageContextOf,
 } from 'pagekeep/http'
+import { DiskStore } from 'pagekeep/stores/disk'
 import { MemoryStore } from 'pagekeep/stores/memory'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { get, serve } from './serve.js'
 
 /** What a test's site answers, whatever it is written with. */
@@ -264,6 +269,30 @@ describe.each(all)('%s', (name, start) => {
     expect(String(got[0]?.headers['cache-status'])).toContain('pagekeep; fwd=')
   })
 
+  it('sends a large page from the disk while it reads it: whole, in parts, and to visitors who leave', async () => {
+    const directory = mkdtempSync(path.join(tmpdir(), 'pagekeep-http-'))
+    const cache = createCache({ store: new DiskStore({ directory }) })
+    onTestFinished(() => cache.close().then(() => rmSync(directory, { recursive: true })))
+    const body = 'Wört 👍 '.repeat(200_000)
+    const { url, seen } = await start(() => ({ body }), { cache, maxBodyBytes: 4 * 1024 * 1024 })
+    const first = await get(`${url}/`)
+    const hit = await get(`${url}/`)
+    expect([first.body === body, hit.body === body]).toEqual([true, true])
+    expect(hit.headers['cache-status']).toBe('pagekeep; hit')
+    expect(hit.headers['content-length']).toBe(String(Buffer.byteLength(body)))
+    const range = { range: 'bytes=1999999-2200000' }
+    const part = await get(`${url}/`, { headers: range })
+    expect(part.status).toBe(206)
+    expect(part.body).toBe(Buffer.from(body).subarray(1_999_999, 2_200_001).toString())
+    expect((await get(`${url}/`, { method: 'HEAD' })).headers['content-length']).toBe(hit.headers['content-length'])
+    const headers = { 'if-none-match': String(hit.headers.etag) }
+    expect(await get(`${url}/`, { headers })).toMatchObject({ status: 304, body: '' })
+    for (let times = 0; times < 3; times++) await leave(`${url}/`)
+    expect((await get(`${url}/`)).body === body).toBe(true)
+    expect(seen.length).toBe(1)
+    await vi.waitFor(() => expect(openBelow(directory)).toEqual([]), 5000)
+  })
+
   it.skipIf(name === 'Fastify')('hides parameters that make no difference', async () => {
     const { url, seen } = await start(() => ({ body: 'x' }), { ignoredQuery: ['utm_source'], query: ['page'] })
     await get(`${url}/?utm_source=a&page=2`)
@@ -329,3 +358,24 @@ describe('createMiddleware()', () => {
     expect((await second).body).toBe('made')
   })
 })
+
+/** Asks, and goes away when the answer begins. */
+async function leave(url: string): Promise<void> {
+  const outgoing = request(url, { agent: false }).end()
+  const [response] = await once(outgoing, 'response')
+  await once(response, 'data')
+  outgoing.destroy()
+}
+
+/** The pages that this process holds open; nothing where the system does not tell. */
+function openBelow(directory: string): string[] {
+  if (process.platform !== 'linux') return []
+  return readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      const file = readlinkSync(`/proc/self/fd/${fd}`)
+      return file.startsWith(`${directory}/`) && !file.includes('.pagekeep') ? [file] : []
+    } catch {
+      return []
+    }
+  })
+}

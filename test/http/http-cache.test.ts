@@ -2,12 +2,13 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { gunzipSync } from 'node:zlib'
-import { createCache, PagekeepError, systemClock } from 'pagekeep'
+import { createCache, type PageCache, PagekeepError, systemClock } from 'pagekeep'
 import { HttpCache, type HttpCacheOptions, variantsToo } from 'pagekeep/http'
 import { DiskStore } from 'pagekeep/stores/disk'
 import { MemoryStore } from 'pagekeep/stores/memory'
 import { ChaosStore, FakeClock } from 'pagekeep/testing'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
+import type { KeptPage } from '../../src/core/store.js'
 import { ask, header, page, request, Site, text } from './ask.js'
 
 function setUp(options: Partial<HttpCacheOptions> = {}) {
@@ -161,6 +162,36 @@ describe('a page on the disk', () => {
         expect(text(reply)).toBe(body)
         await cache.evict('**')
       }
+    } finally {
+      await cache.close()
+      rmSync(directory, { recursive: true })
+    }
+  })
+})
+
+describe('a page too large for memory', () => {
+  it.each([
+    ['evicted', 'new', (cache: PageCache) => cache.evict('**')],
+    ['replaced', 'newer', (cache: PageCache) => cache.evict('**').then(() => cache.set('index.html', 'newer'))],
+  ])('that is %s between its finding and its opening is not sent', async (_, expected, act) => {
+    const directory = mkdtempSync(path.join(tmpdir(), 'pagekeep-http-'))
+    const store = new DiskStore({ directory, hotBytes: 0 })
+    const cache = createCache({ store })
+    try {
+      const pages = new HttpCache({ cache, hosts: 'any', plain: true })
+      await ask(pages, new Site({ body: 'x'.repeat(2 * 1024 * 1024) }))
+      const get = store.get.bind(store)
+      const late = vi.spyOn(store, 'get').mockImplementation((...asked) => {
+        const page = get(...asked) as KeptPage
+        late.mockRestore()
+        const { streamed = expect.fail('no stream') } = page
+        const open = async (...part: [number, number]) => {
+          await act(cache)
+          return streamed.open(...part)
+        }
+        return { ...page, streamed: { ...streamed, open } }
+      })
+      expect(text(await ask(pages, new Site({ body: 'new' })))).toBe(expected)
     } finally {
       await cache.close()
       rmSync(directory, { recursive: true })

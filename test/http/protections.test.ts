@@ -233,8 +233,8 @@ const protections: readonly Protection[] = [
       ],
       [
         'http-cache',
-        'const { body, metadata, status } = answer',
-        'const { body, status } = answer\n    const metadata = (this.settings as any).beside?.get(key)',
+        'const { metadata, status } = answer',
+        'const { status } = answer\n    const metadata = (this.settings as any).beside?.get(key)',
       ],
     ],
   },

@@ -88,7 +88,7 @@ for (const coding of ['gzip', 'br'] as const) {
           ? url.slice(1)
           : `${url.slice(1)}@.html`
       await keep(key)
-      const [type] = plainPage(key, text, undefined, Date.now()).headers
+      const [type] = plainPage(key, text.length, undefined, Date.now()).headers
       const got = await take(url)
       expect(got).toMatchObject({ isFile: true, body: `file ${key} ${text}` })
       expect(got.headers['content-type']).toBe(type?.[1])

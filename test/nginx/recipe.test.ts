@@ -50,7 +50,7 @@ describe.skipIf(!mayStartNginx)('the recipe for nginx', () => {
     async (suffix) => {
       const key = `types/a.${suffix}`
       await keep(key, 'å')
-      const [type] = plainPage(key, 'å', undefined, Date.now()).headers
+      const [type] = plainPage(key, 2, undefined, Date.now()).headers
       expect((await get(`/${key}`)).headers['content-type']).toBe(type?.[1])
     },
   )

@@ -124,13 +124,13 @@ export class DiskStore implements Store {
   }
 
   /** At once, unless the page is large or `io` is `'async'`. */
-  get(key: string, { asPart = false, asBytes = false }: GetOptions = {}): Awaitable<KeptPage | undefined> {
+  get(key: string, options: GetOptions = {}): Awaitable<KeptPage | undefined> {
     const copy = this.#reader.find(key)
     // A key of which there is a copy was checked before.
     if (copy === undefined) checkKey(key)
     this.#ready()
     if (copy === undefined && this.#isAmbiguous(key)) return undefined
-    return asPart ? this.#parts.get(key) : this.#reader.read(key, copy, asBytes)
+    return options.asPart ? this.#parts.get(key) : this.#reader.read(key, copy, options)
   }
 
   getEvicted(key: string): EvictedPage | undefined {

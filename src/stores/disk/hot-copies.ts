@@ -76,7 +76,7 @@ export class HotCopies {
 
   /** Whether `stats`, read after `find`, are those of the file that was copied. If not, the copy is dropped. */
   confirm(key: string, copy: Copy, stats: Identity | undefined): boolean {
-    if (stats === undefined || !isSame(stats, copy.identity)) {
+    if (stats === undefined || !isSameFile(stats, copy.identity)) {
       this.drop(key)
       return false
     }
@@ -137,7 +137,8 @@ export interface ReadTime {
   readonly endedAtMs: number
 }
 
-function isSame(one: Identity, other: Identity): boolean {
+/** Whether nothing was changed between the two, as far as a look can tell. */
+export function isSameFile(one: Identity, other: Identity): boolean {
   return (
     one.ctimeNs === other.ctimeNs &&
     one.ino === other.ino &&

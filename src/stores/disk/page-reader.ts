@@ -2,15 +2,18 @@
  * How a store answers `get`: from the memory of this process where one `lstat` says that the page is unchanged,
  * else from the disk, at once if the page is small. Decision 0016.
  */
-import type { Awaitable, KeptPage } from '../../core/store.js'
+import type { Awaitable, GetOptions, KeptPage } from '../../core/store.js'
 import { decodeLater, decodeText } from './decode-text.js'
 import type { Disk } from './disk.js'
 import { type Copy, HotCopies } from './hot-copies.js'
 import { withoutPart } from './parts.js'
-import { type FilePage, readPageLater, readPageNow } from './read-page.js'
+import { type FilePage, type ReadForm, readPageLater, readPageNow } from './read-page.js'
 
 /** Larger pages are read on a thread of the pool and decoded in slices: they would hold up the event loop. */
 export const largeBytes = 256 * 1024
+
+/** Larger ones are read while they are sent, for who can do that: one in memory for each visitor would be many. */
+const streamedBytes = 1024 * 1024
 
 export interface PageReaderOptions {
   /** `0`: no copies are kept. */
@@ -36,33 +39,37 @@ export class PageReader {
 
   /**
    * The page of `key`, which must have been checked, as evictions by anybody have left it. `copy` is from `find`. With
-   * `asBytes` a text may stay in bytes.
+   * `asBytes` a text may stay in bytes; with `mayStream` a large page comes with a stream.
    */
-  read(key: string, copy: Copy | undefined, asBytes: boolean): Awaitable<KeptPage | undefined> {
-    if (this.#isSlow) return this.#readLater(key, copy, asBytes)
-    if (copy !== undefined && this.#hot?.confirm(key, copy, this.#disk.files.lstat(this.#disk.layout.page(key)))) {
-      return this.#given(key, copy, asBytes)
-    }
-    const beganAtMs = this.#disk.files.monotonicMs()
-    const read = readPageNow(this.#disk, key, { maxBytes: largeBytes, asBytes })
-    return read === 'large' ? this.#readLater(key, undefined, asBytes) : this.#offer(key, read, beganAtMs)
+  read(key: string, copy: Copy | undefined, { asBytes = false, mayStream = false }: GetOptions) {
+    const form: ReadForm = { asBytes, streamFrom: mayStream ? streamedBytes : Number.POSITIVE_INFINITY }
+    return this.#isSlow ? this.#readLater(key, copy, form) : this.#readNow(key, copy, form)
   }
 
   close(): void {
     this.#hot?.clear()
   }
 
-  async #readLater(key: string, copy: Copy | undefined, asBytes: boolean): Promise<KeptPage | undefined> {
+  #readNow(key: string, copy: Copy | undefined, form: ReadForm): Awaitable<KeptPage | undefined> {
+    if (copy !== undefined && this.#hot?.confirm(key, copy, this.#disk.files.lstat(this.#disk.layout.page(key)))) {
+      return this.#given(key, copy, form)
+    }
+    const beganAtMs = this.#disk.files.monotonicMs()
+    const read = readPageNow(this.#disk, key, { ...form, maxBytes: largeBytes })
+    return read === 'large' ? this.#readLater(key, undefined, form) : this.#offer(key, read, beganAtMs)
+  }
+
+  async #readLater(key: string, copy: Copy | undefined, form: ReadForm): Promise<KeptPage | undefined> {
     const { files, layout } = this.#disk
     if (copy !== undefined && this.#hot?.confirm(key, copy, await files.lstatLater(layout.page(key)))) {
-      return this.#given(key, copy, asBytes)
+      return this.#given(key, copy, form)
     }
     const beganAtMs = files.monotonicMs()
-    return this.#offer(key, await readPageLater(this.#disk, key, asBytes), beganAtMs)
+    return this.#offer(key, await readPageLater(this.#disk, key, form), beganAtMs)
   }
 
   /** The page of a copy; one that was taken for who wants bytes becomes text for who wants that, and stays so. */
-  #given(key: string, copy: Copy, asBytes: boolean): Awaitable<KeptPage> {
+  #given(key: string, copy: Copy, { asBytes }: ReadForm): Awaitable<KeptPage> {
     const { page, isTextInBytes } = copy
     if (asBytes || !isTextInBytes) return page
     const bytes = page.body as Buffer
@@ -76,6 +83,7 @@ export class PageReader {
 
   #offer(key: string, read: FilePage | undefined, beganAtMs: number): KeptPage | undefined {
     if (read === undefined) return undefined
+    if (read.page.streamed !== undefined) return withoutPart(read.page)
     const { stats, bytes, isTextInBytes } = read
     const page = read.page.part === undefined ? read.page : withoutPart(read.page)
     this.#hot?.offer(key, { page, bytes, isTextInBytes }, stats, {

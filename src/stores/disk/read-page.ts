@@ -8,6 +8,7 @@ import { decodePage, decodePageLater } from './coded-page.js'
 import { decodeLater, decodeText } from './decode-text.js'
 import type { Disk } from './disk.js'
 import { diskError, isAbsence } from './disk-error.js'
+import { streamedBody } from './file-stream.js'
 import { openFlags } from './files.js'
 import type { ReadPage } from './page-file.js'
 import { type PageRecord, readRecord, readRecordLater, recordBit } from './page-record.js'
@@ -22,17 +23,23 @@ export interface FilePage {
   readonly isTextInBytes: boolean
 }
 
-/** A page at once, and not at any price. */
-export interface ReadOptions {
-  /** Above this it is `large`, and not read. */
-  readonly maxBytes: number
+export interface ReadForm {
   /** Leave a text in bytes. */
   readonly asBytes: boolean
+  /** A file of more bytes is not read: the page comes with what reads it while it is sent. */
+  readonly streamFrom: number
 }
+
+/** A page at once, and not at any price: above `maxBytes` it is `large`, and not read. */
+export interface ReadOptions extends ReadForm {
+  readonly maxBytes: number
+}
+
+const never = Number.POSITIVE_INFINITY
 
 /** The whole page of `key`, or `undefined` for anything else that may lie there. */
 export function readPage(disk: Disk, key: string): ReadPage | undefined {
-  const read = readPageNow(disk, key, { maxBytes: Number.POSITIVE_INFINITY, asBytes: false })
+  const read = readPageNow(disk, key, { maxBytes: never, asBytes: false, streamFrom: never })
   return read === 'large' ? undefined : read?.page
 }
 
@@ -47,10 +54,10 @@ export function readPageNow(disk: Disk, key: string, options: ReadOptions): File
   }
 }
 
-export async function readPageLater(disk: Disk, key: string, asBytes: boolean): Promise<FilePage | undefined> {
+export async function readPageLater(disk: Disk, key: string, form: ReadForm): Promise<FilePage | undefined> {
   const path = disk.layout.page(key)
   for (let attempt = 0; ; attempt++) {
-    const read = await readOnceLater(disk, key, path, asBytes)
+    const read = await readOnceLater(disk, key, path, form)
     if (typeof read !== 'bigint') return read
     if (attempt > 0 || (await disk.files.lstatLater(path))?.ino === read) return undefined
   }
@@ -61,7 +68,7 @@ function readOnce(
   disk: Disk,
   key: string,
   path: string,
-  { maxBytes, asBytes }: ReadOptions,
+  { maxBytes, asBytes, streamFrom }: ReadOptions,
 ): FilePage | 'large' | bigint | undefined {
   const { files } = disk
   let fd: number
@@ -77,6 +84,10 @@ function readOnce(
     const stats = files.fstat(fd)
     const size = Number(stats.size)
     if (isNoPage(stats)) return undefined
+    if (size > streamFrom && !isCoded(disk)) {
+      const record = hasRecord(stats) ? readRecord(disk, key, stats) : plain
+      return record === undefined ? stats.ino : streamedPage(disk, key, record, stats)
+    }
     if (size > maxBytes) return 'large'
     // What becomes a string at once needs no memory of its own, whose pages the kernel would have to find first.
     const isPlain = !hasRecord(stats)
@@ -99,7 +110,7 @@ async function readOnceLater(
   disk: Disk,
   key: string,
   path: string,
-  asBytes: boolean,
+  { asBytes, streamFrom }: ReadForm,
 ): Promise<FilePage | bigint | undefined> {
   const { files } = disk
   let fd: number
@@ -113,6 +124,10 @@ async function readOnceLater(
     const stats = await files.fstatLater(fd)
     const size = Number(stats.size)
     if (isNoPage(stats)) return undefined
+    if (size > streamFrom && !isCoded(disk)) {
+      const record = hasRecord(stats) ? await readRecordLater(disk, key, stats) : plain
+      return record === undefined ? stats.ino : streamedPage(disk, key, record, stats)
+    }
     const stored = await readAllLater(files, fd, size)
     if (stored.length !== size) return undefined
     const record = hasRecord(stats) ? await readRecordLater(disk, key, stats) : plain
@@ -138,6 +153,8 @@ function scratchOf(size: number): Buffer | undefined {
 }
 
 type Described = Pick<PageRecord, 'isBytes'> & Partial<PageRecord>
+
+const nothing = Buffer.alloc(0)
 
 /** What is known of a page without a record. */
 const plain: Described = { isBytes: false }
@@ -167,6 +184,11 @@ function filePage(disk: Disk, content: Content, bytes: number): FilePage {
   const { body, record, stats } = content
   const isTextInBytes = !record.isBytes && typeof body !== 'string'
   return { page: pageOf(disk, content), stats, bytes, isTextInBytes }
+}
+
+function streamedPage(disk: Disk, key: string, record: Described, stats: BigIntStats): FilePage {
+  const page = pageOf(disk, { body: nothing, stored: nothing, record, stats })
+  return { page: { ...page, streamed: streamedBody(disk, key, stats) }, stats, bytes: 0, isTextInBytes: false }
 }
 
 function pageOf(disk: Disk, { body, stored, record, stats }: Content): ReadPage {

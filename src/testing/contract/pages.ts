@@ -31,6 +31,30 @@ export const pageTests: readonly ContractTest[] = [
     },
   },
   {
+    title: 'get() asked for a large page that may be a stream returns it, or a stream of it and of each of its parts',
+    async run(stage) {
+      const text = 'Wört '.repeat(400_000)
+      await stage.keep('a/b.html', text)
+      const { body = '', streamed } = (await stage.store.get('a/b.html', { asBytes: true, mayStream: true })) ?? {}
+      if (streamed === undefined) {
+        assert.ok(Buffer.from(body as string).equals(Buffer.from(text)))
+        return
+      }
+      assert.equal(body.length, 0)
+      assert.equal(streamed.size, Buffer.byteLength(text))
+      for (const [start, end] of [
+        [0, streamed.size],
+        [999_999, 2_000_001],
+      ] as const) {
+        const stream = await streamed.open(start, end)
+        assert.ok(stream !== undefined)
+        assert.ok(Buffer.concat(await stream.toArray()).equals(Buffer.from(text).subarray(start, end)))
+      }
+      await stage.evict('a/b.html')
+      assert.equal(await streamed.open(0, 1), undefined)
+    },
+  },
+  {
     title: 'get() returns bytes when bytes were kept',
     async run(stage) {
       const bytes = Uint8Array.from({ length: 1000 }, (_, index) => index % 256)
