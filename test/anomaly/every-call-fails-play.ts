@@ -1,6 +1,6 @@
 /** Plays a scenario with one fault in it, and sees that nothing that was promised is broken, then or afterwards. */
-import { readdirSync, readlinkSync } from 'node:fs'
 import { expect } from 'vitest'
+import { openFiles } from '../support/open-files.js'
 import { type Scenario, use } from './every-call-fails-scenarios.js'
 import { type Fault, FaultyFiles } from './faulty-files.js'
 import { Site } from './site.js'
@@ -49,21 +49,8 @@ export async function played(scenario: Scenario, fault: Fault): Promise<FaultyFi
   } finally {
     await site.remove()
   }
-  expect(openBelow(site.directory), `call ${fault.nth}, ${faulty.failed}: descriptors left open`).toEqual([])
+  expect(openFiles(site.directory), `call ${fault.nth}, ${faulty.failed}: descriptors left open`).toEqual([])
   return faulty
-}
-
-/** What this process holds open in a directory, be it deleted; nothing where the system does not tell. */
-function openBelow(directory: string): string[] {
-  if (process.platform !== 'linux') return []
-  return readdirSync('/proc/self/fd').flatMap((fd) => {
-    try {
-      const path = readlinkSync(`/proc/self/fd/${fd}`)
-      return path.startsWith(directory) ? [path] : []
-    } catch {
-      return []
-    }
-  })
 }
 
 /** What the scenario calls, and where, when nothing fails. */

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -22,6 +22,7 @@ import {
 import { DiskStore } from 'pagekeep/stores/disk'
 import { MemoryStore } from 'pagekeep/stores/memory'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { openFiles } from '../support/open-files.js'
 import { get, serve } from './serve.js'
 
 /** What a test's site answers, whatever it is written with. */
@@ -290,7 +291,8 @@ describe.each(all)('%s', (name, start) => {
     for (let times = 0; times < 3; times++) await leave(`${url}/`)
     expect((await get(`${url}/`)).body === body).toBe(true)
     expect(seen.length).toBe(1)
-    await vi.waitFor(() => expect(openBelow(directory)).toEqual([]), 5000)
+    const held = () => openFiles(`${directory}/`).filter((file) => !file.includes('.pagekeep'))
+    await vi.waitFor(() => expect(held()).toEqual([]), 5000)
   })
 
   it.skipIf(name === 'Fastify')('hides parameters that make no difference', async () => {
@@ -365,17 +367,4 @@ async function leave(url: string): Promise<void> {
   const [response] = await once(outgoing, 'response')
   await once(response, 'data')
   outgoing.destroy()
-}
-
-/** The pages that this process holds open; nothing where the system does not tell. */
-function openBelow(directory: string): string[] {
-  if (process.platform !== 'linux') return []
-  return readdirSync('/proc/self/fd').flatMap((fd) => {
-    try {
-      const file = readlinkSync(`/proc/self/fd/${fd}`)
-      return file.startsWith(`${directory}/`) && !file.includes('.pagekeep') ? [file] : []
-    } catch {
-      return []
-    }
-  })
 }

@@ -1,9 +1,10 @@
 /** Large pages that are read while they are sent. */
-import { readdirSync, readlinkSync, renameSync, rmSync, symlinkSync, truncateSync } from 'node:fs'
+import { renameSync, rmSync, symlinkSync, truncateSync } from 'node:fs'
 import { text as textOf } from 'node:stream/consumers'
 import { type Files, systemFiles } from 'pagekeep/stores/disk'
 import { describe, expect, it } from 'vitest'
 import type { KeptPage } from '../../../src/core/store.js'
+import { openFiles } from '../../support/open-files.js'
 import { begin, evict, keep, page, Stage } from './stage.js'
 
 const stage = new Stage()
@@ -16,18 +17,7 @@ async function openOf(store: ReturnType<Stage['open']>, start = 0, end = size) {
   return (await kept.streamed?.open(start, end)) ?? expect.fail('no stream')
 }
 
-/** What this process holds open of that page; nothing where the system does not tell. */
-function held(): string[] {
-  if (process.platform !== 'linux') return []
-  const links = readdirSync('/proc/self/fd').flatMap((fd) => {
-    try {
-      return [readlinkSync(`/proc/self/fd/${fd}`)]
-    } catch {
-      return []
-    }
-  })
-  return links.filter((path) => path.startsWith(stage.path('a.html')))
-}
+const held = () => openFiles(stage.path('a.html'))
 
 describe('get() with mayStream of a page of more than a mebibyte', () => {
   for (const options of [{}, { io: 'async' }] as const) {
