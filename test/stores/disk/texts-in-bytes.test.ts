@@ -6,6 +6,18 @@ import { begin, keep, page, Stage } from './stage.js'
 const stage = new Stage()
 const text = 'Wört 日本 '
 const asBytes = { asBytes: true }
+const large = text.repeat(40_000)
+
+/** A store with a large page in memory, in bytes. */
+async function withLargeInMemory() {
+  const disk = hotDisk()
+  const store = stage.open({ files: disk.files })
+  keep(store, 'large.html', large)
+  await store.get('large.html', asBytes)
+  disk.nowMs += longMs
+  await store.get('large.html', asBytes)
+  return { disk, store }
+}
 
 describe('get() with asBytes', () => {
   for (const [what, options] of Object.entries({
@@ -28,7 +40,6 @@ describe('get() with asBytes', () => {
 
   it('returns the bytes of a page that is read on a thread of the pool', async () => {
     const store = stage.open()
-    const large = text.repeat(40_000)
     keep(store, 'large.html', large)
     expect((await store.get('large.html', asBytes))?.body).toEqual(Buffer.from(large))
     expect((await store.get('large.html'))?.body).toBe(large)
@@ -51,13 +62,7 @@ describe('get() with asBytes', () => {
   })
 
   it('makes text of a large page in memory in slices', async () => {
-    const disk = hotDisk()
-    const store = stage.open({ files: disk.files })
-    const large = text.repeat(40_000)
-    keep(store, 'large.html', large)
-    await store.get('large.html', asBytes)
-    disk.nowMs += longMs
-    await store.get('large.html', asBytes)
+    const { disk, store } = await withLargeInMemory()
     const { opened } = disk
     expect((await store.get('large.html'))?.body).toBe(large)
     expect(disk.opened).toBe(opened)
@@ -72,13 +77,7 @@ describe('get() with asBytes', () => {
   })
 
   it('shows no page that was replaced while its text was made', async () => {
-    const disk = hotDisk()
-    const store = stage.open({ files: disk.files })
-    const large = text.repeat(40_000)
-    keep(store, 'large.html', large)
-    await store.get('large.html', asBytes)
-    disk.nowMs += longMs
-    await store.get('large.html', asBytes)
+    const { store } = await withLargeInMemory()
     const early = store.get('large.html')
     keep(store, 'large.html', `new ${large}`)
     expect((await early)?.body).toBe(large)
