@@ -68,9 +68,9 @@ describe.each([
   it('comes whole to one who asks for much before reading any', async () => {
     const { socket, all } = open(await start(options))
     const times = 1000
-    socket.write(asked('GET').repeat(times - 1) + last)
-    // All that the server may send without being read has been sent when it takes no more requests.
-    if (socket.writableLength > 0) await once(socket, 'drain')
+    // All that the server may send without being read has been sent when it takes no more requests. Since Node 22 these
+    // fit into what a socket takes at once, and then there is no moment to wait for.
+    if (!socket.write(asked('GET').repeat(times - 1) + last)) await once(socket, 'drain')
     expect(answersIn(await all())).toEqual(Array(times).fill('200 page'))
   })
 
