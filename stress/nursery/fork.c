@@ -4,7 +4,8 @@
  * A forked process has one thread. V8 must not count on its others (node --single-threaded), and the event loop may
  * not be in the middle of a poll: fork from a callback of setImmediate. V8 wakes its helpers all the same now and
  * then; threads that were waiting at the fork can never be woken, and waking them would block in the end. So this is
- * loaded before the C library (LD_PRELOAD), and wakes nobody where nobody is.
+ * loaded before the C library (LD_PRELOAD), and in a forked process wakes only who waits for a condition that was made
+ * after the fork: those are the threads of libuv's pool, which it makes anew, with their condition, at the first use.
  *
  * The headers of Node are not asked for: what is needed of its stable interface is declared here.
  */
@@ -12,10 +13,12 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -34,8 +37,13 @@ int napi_create_function(napi_env, const char *, size_t, napi_callback, void *, 
 int napi_set_named_property(napi_env, napi_value, const char *, napi_value);
 int uv_loop_fork(uv_loop_t *);
 
-/* Whether this is a forked process that has made no thread of its own. */
-static int is_alone = 0;
+enum { max_made = 64 };
+
+static int is_forked = 0;
+/* The conditions that were made since the fork. */
+static pthread_cond_t *made[max_made];
+static int made_count = 0;
+static pthread_mutex_t made_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* The C library's own, in the version that programs are linked with: x86-64 has an older one beside it. */
 static void *real(const char *name) {
@@ -43,27 +51,39 @@ static void *real(const char *name) {
   return found != NULL ? found : dlsym(RTLD_NEXT, name);
 }
 
+static int is_made(pthread_cond_t *condition) {
+  int found = 0;
+  pthread_mutex_lock(&made_lock);
+  for (int at = 0; at < made_count && !found; at++) found = made[at] == condition;
+  pthread_mutex_unlock(&made_lock);
+  return found;
+}
+
+int pthread_cond_init(pthread_cond_t *condition, const pthread_condattr_t *how) {
+  static int (*init)(pthread_cond_t *, const pthread_condattr_t *) = NULL;
+  if (init == NULL) init = (int (*)(pthread_cond_t *, const pthread_condattr_t *))real("pthread_cond_init");
+  if (is_forked && !is_made(condition)) {
+    pthread_mutex_lock(&made_lock);
+    /* Nobody could be woken by one more. */
+    if (made_count == max_made) _exit(72);
+    made[made_count++] = condition;
+    pthread_mutex_unlock(&made_lock);
+  }
+  return init(condition, how);
+}
+
 int pthread_cond_signal(pthread_cond_t *condition) {
   static int (*wake)(pthread_cond_t *) = NULL;
-  if (is_alone) return 0;
+  if (is_forked && !is_made(condition)) return 0;
   if (wake == NULL) wake = (int (*)(pthread_cond_t *))real("pthread_cond_signal");
   return wake(condition);
 }
 
 int pthread_cond_broadcast(pthread_cond_t *condition) {
   static int (*wake)(pthread_cond_t *) = NULL;
-  if (is_alone) return 0;
+  if (is_forked && !is_made(condition)) return 0;
   if (wake == NULL) wake = (int (*)(pthread_cond_t *))real("pthread_cond_broadcast");
   return wake(condition);
-}
-
-int pthread_create(pthread_t *thread, const pthread_attr_t *how, void *(*work)(void *), void *with) {
-  static int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) = NULL;
-  is_alone = 0;
-  if (create == NULL) {
-    create = (int (*)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))dlsym(RTLD_NEXT, "pthread_create");
-  }
-  return create(thread, how, work, with);
 }
 
 static napi_value number_of(napi_env env, int32_t value) {
@@ -100,7 +120,9 @@ static napi_value fork_process(napi_env env, napi_callback_info info) {
   include_heap();
   pid_t pid = fork();
   if (pid == 0) {
-    is_alone = 1;
+    is_forked = 1;
+    /* A process that hangs is not to outlive the nursery. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (uv_loop_fork(loop) != 0) _exit(70);
   }
   return number_of(env, pid);
