@@ -27,6 +27,7 @@ import { isToOpen, makeReply, type ReplyToOpen } from './reply.js'
 import { isChosen, type StoredPage, selectingValue } from './stored-page.js'
 import type { StoringOptions } from './storing.js'
 import { Trip } from './trip.js'
+import { Turns } from './turns.js'
 import { VariantCount } from './variant-count.js'
 
 export interface HttpCacheOptions extends PageKeyOptions, Partial<StoringOptions> {
@@ -106,6 +107,7 @@ export class HttpCache {
   readonly settings: Settings
   readonly #keys: KnownKeys
   readonly #crowds = new Crowds()
+  readonly #turns = new Turns()
   readonly #plainHit: string
   readonly #variants: VariantCount
   /** What is prepared of pages in the memory of the store. */
@@ -138,8 +140,9 @@ export class HttpCache {
   }
 
   /**
-   * As `respondNow`, but `deliver` is called with the reply: at once, or at the end of this turn of the event loop for
-   * those who ask for what others have asked for in this very moment (crowds.ts). `deliver` must not throw.
+   * As `respondNow`, but `deliver` is called with the reply: at once; or at the end of this turn of the event loop for
+   * those who ask for what others have asked for in this very moment (crowds.ts); or in a later turn when this one has
+   * taken long already (turns.ts). `deliver` must not throw.
    */
   respondSoon(
     request: PageRequest,
@@ -153,11 +156,10 @@ export class HttpCache {
       return
     }
     const { mayOutlive = true } = options ?? {}
-    if (!this.#crowds.isAskedFor(key.key, this.settings.clock.now())) {
-      deliver(this.#find({ request, origin, mayOutlive, look: undefined }, key, 0))
-      return
-    }
-    this.#crowds.join(key.key, (look) => deliver(this.#find({ request, origin, mayOutlive, look }, key, 0)))
+    const answer = (look?: Look) => deliver(this.#find({ request, origin, mayOutlive, look }, key, 0))
+    if (this.#crowds.isAskedFor(key.key, this.settings.clock.now())) this.#crowds.join(key.key, answer)
+    else if (this.#turns.hasTime()) answer()
+    else this.#turns.wait(answer)
   }
 
   /** The key of its page, or a reply that lets it pass. */
@@ -175,7 +177,13 @@ export class HttpCache {
 
   #find(visit: Visit, key: PageKey, step: number): Reply | Promise<Reply> {
     if (!this.#variants.admits(key.page, key.key)) return this.#pass({ forwarded: 'bypass', detail: 'variants' })
-    const trip = new Trip({ settings: this.settings, request: visit.request, origin: visit.origin, key })
+    const trip = new Trip({
+      settings: this.settings,
+      request: visit.request,
+      origin: visit.origin,
+      key,
+      turns: this.#turns,
+    })
     const answer = this.#lookFor(visit, trip, key, step)
     if (!(answer instanceof Promise)) return this.#replyWith(answer, trip, visit, key, step)
     return this.#awaited(answer, trip).then((found) => this.#replyWith(found, trip, visit, key, step))

@@ -30,12 +30,14 @@ import { isPlain } from './plain-page.js'
 import { encodeStored, isChosen, type StoredPage, varyOf } from './stored-page.js'
 import { judgeResponse, type Verdict } from './storing.js'
 import { emittedTags, receivedTags, tagFields } from './surrogate-keys.js'
+import type { Turns } from './turns.js'
 
 export interface TripParts {
   readonly settings: Settings
   readonly request: PageRequest
   readonly origin: Origin
   readonly key: PageKey
+  readonly turns: Turns
 }
 
 export class Trip {
@@ -163,6 +165,7 @@ export class Trip {
       ...(refusal !== undefined && { refusal }),
       ...(isConfirmed && { originStatus: 304 }),
     }
+    await this.#parts.turns.oneWithTime()
     const metadata = encodeStored(page)
     context.describe(metadata)
     return this.#remember(body, metadata, askedAtMs)

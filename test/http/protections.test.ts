@@ -54,6 +54,23 @@ const passes =
     expect(store.size).toBe(0)
   }
 
+/** Longer than a turn may take up more. */
+function takeLong(): void {
+  for (const untilMs = performance.now() + 2; performance.now() < untilMs; );
+}
+
+/** Counts how often the event loop comes round, until the test ends. */
+function countTurns(): { count(): number } {
+  let count = 0
+  const next = () => {
+    count++
+    immediate = setImmediate(next)
+  }
+  let immediate = setImmediate(next)
+  onTestFinished(() => clearImmediate(immediate))
+  return { count: () => count }
+}
+
 // biome-ignore-start lint/suspicious/noTemplateCurlyInString: lines of the modules as they are written there
 const protections: readonly Protection[] = [
   {
@@ -468,6 +485,73 @@ const protections: readonly Protection[] = [
       expect(await Promise.all([soon(1), soon(2), soon(3)])).toEqual([1, 2, 3])
     },
     without: [['crowds', 'scope.runInAsyncScope(visitor, undefined, look)', 'visitor(look)']],
+  },
+  {
+    promise: 'requests that come together, and take long, leave the event loop its turns, in their order',
+    async holds(_, { pages }) {
+      const layer = pages()
+      for (let at = 0; at < 4; at++) await ask(layer, new Site(), { url: `/page/${at}` })
+      const turns = countTurns()
+      const seen: [page: number, turn: number][] = []
+      const soon = (at: number) =>
+        new Promise<void>((resolve) => {
+          const deliver = () => {
+            seen.push([at, turns.count()])
+            takeLong()
+            resolve()
+          }
+          layer.respondSoon(request({ url: `/page/${at}` }), new Site().origin, deliver)
+        })
+      await Promise.all([0, 1, 2, 3].map(soon))
+      expect(seen.map(([at]) => at)).toEqual([0, 1, 2, 3])
+      expect(new Set(seen.map(([, turn]) => turn)).size).toBe(4)
+    },
+    without: [
+      [
+        'turns',
+        'while (next < waiting.length && performance.now() - beganAtMs < longestMs)',
+        'while (next < waiting.length)',
+      ],
+    ],
+  },
+  {
+    promise: 'who waits for a later turn is answered in the asynchronous context of the request',
+    async holds(_, { pages }) {
+      const layer = pages()
+      for (let at = 0; at < 3; at++) await ask(layer, new Site(), { url: `/page/${at}` })
+      const visitors = new AsyncLocalStorage<number>()
+      const soon = (visitor: number) =>
+        new Promise((resolve) => {
+          const deliver = () => {
+            takeLong()
+            resolve(visitors.getStore())
+          }
+          const asked = request({ url: `/page/${visitor}` })
+          visitors.run(visitor, () => layer.respondSoon(asked, new Site().origin, deliver))
+        })
+      expect(await Promise.all([0, 1, 2].map(soon))).toEqual([0, 1, 2])
+    },
+    without: [['turns', 'scope.runInAsyncScope(work)', 'work()']],
+  },
+  {
+    promise: 'pages that are ready together are kept in turns of their own where that takes long',
+    async holds(_, { pages, cache }) {
+      const layer = pages()
+      const turns = countTurns()
+      const seen = new Set<number>()
+      cache.on('kept', () => {
+        seen.add(turns.count())
+        takeLong()
+      })
+      const origin: http.Origin = async (call) => {
+        // All of them in one turn, one after another.
+        await new Promise((resolve) => setImmediate(resolve))
+        return new Site().origin(call)
+      }
+      await Promise.all([0, 1, 2, 3].map((at) => layer.respond(request({ url: `/page/${at}` }), origin)))
+      expect(seen.size).toBe(4)
+    },
+    without: [['trip', 'await this.#parts.turns.oneWithTime()', '']],
   },
   {
     promise: 'handlers see nothing of the visitor while they make a page for all',

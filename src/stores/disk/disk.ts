@@ -15,19 +15,19 @@ export interface Disk {
   readonly fault: (error: PagekeepError) => void
 }
 
-/** How many entries are handled before others on the event loop have their turn. */
-const sliceLength = 2000
+/** How long entries are handled before others on the event loop have their turn, in milliseconds. */
+const sliceMs = 2
 
-/** Counts what is handled: `if (slices.isFull()) await slices.pause()` lets the event loop turn now and then. */
+/** Watches the time: `if (slices.isFull()) await slices.pause()` after each entry lets the event loop turn now and then. */
 export class Slices {
-  #count = 0
+  #beganAtMs = performance.now()
 
-  /** True for every 2000th entry. */
   isFull(): boolean {
-    return ++this.#count % sliceLength === 0
+    return performance.now() - this.#beganAtMs >= sliceMs
   }
 
   async pause(): Promise<void> {
     await setImmediate()
+    this.#beganAtMs = performance.now()
   }
 }

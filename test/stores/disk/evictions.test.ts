@@ -1,8 +1,9 @@
 /** Evictions of keys, subtrees and patterns, and what may go wrong under them. */
 import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { isPagekeepError } from 'pagekeep'
-import { describe, expect, it } from 'vitest'
-import { begin, evict, failing, keep, keysOf, page, Stage, watched } from './stage.js'
+import { isPagekeepError, type SelectorInput } from 'pagekeep'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { Slices } from '../../../src/stores/disk/disk.js'
+import { begin, evict, failing, keep, keysOf, page, Stage, systemError, watched } from './stage.js'
 
 const stage = new Stage()
 
@@ -129,20 +130,45 @@ describe('evict() of a subtree', () => {
     const { removed, keys } = await evict(store, 'many/**')
     expect([removed, keys.length]).toEqual([2500, 1000])
   })
+})
 
-  it('lets the event loop turn while it removes thousands of pages', async () => {
-    keep(stage.open(), 'many/0.html')
-    for (let index = 1; index < 2500; index++) linkSync(stage.path('many/0.html'), stage.path(`many/${index}.html`))
+describe('evict() of pages that take long to remove', () => {
+  const selectors: [string, SelectorInput, string][] = [
+    ['a tag', { tag: 'many' }, 'unlink'],
+    ['a pattern', 'many/*.html', 'unlink'],
+    ['a subtree that cannot be renamed away', 'many/**', 'unlink'],
+    ['a subtree in the trash', 'many/**', 'list'],
+  ]
+
+  /** How often the event loop came round while twelve pages were evicted, three milliseconds each. */
+  async function turnsDuring(selector: SelectorInput, call: string): Promise<number> {
+    const furnishing = stage.open()
+    for (let index = 0; index < 12; index++) keep(furnishing, `many/${index}/page.html`, 'page', ['many'])
+    for (let index = 0; index < 12; index++) keep(furnishing, `many/${index}.html`, 'page', ['many'])
+    const isSlow = (called: string, args: readonly unknown[]) => called === call && String(args[0]).includes('many')
+    const files = watched((called, args) => {
+      if (called === 'rename' && call === 'unlink' && String(args[1]).includes('/trash/')) throw systemError('EXDEV')
+      if (isSlow(called, args)) for (const untilMs = performance.now() + 3; performance.now() < untilMs; );
+    })
     let turns = 0
     const count = () => {
       turns++
       timer = setImmediate(count)
     }
     let timer = setImmediate(count)
-    const store = stage.open({ files: failing('rename', 'EXDEV', '/trash/') })
-    await evict(store, 'many/**')
+    await evict(stage.open({ files }), selector)
     clearImmediate(timer)
-    expect(turns).toBeGreaterThan(0)
+    return turns
+  }
+
+  it.each(selectors)('leaves the event loop its turns between the pages: %s', async (_, selector, call) => {
+    expect(await turnsDuring(selector, call)).toBeGreaterThan(8)
+  })
+
+  it.each(selectors)('would not if it did not look at the time (control): %s', async (_, selector, call) => {
+    vi.spyOn(Slices.prototype, 'isFull').mockReturnValue(false)
+    onTestFinished(() => void vi.restoreAllMocks())
+    expect(await turnsDuring(selector, call)).toBe(0)
   })
 })
 
