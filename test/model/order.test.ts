@@ -13,6 +13,7 @@ import { Layout } from '../../src/stores/disk/layout.js'
 import { Owner } from '../../src/stores/disk/owner.js'
 import { TagCompaction } from '../../src/stores/disk/tag-compaction.js'
 import { bucketOf } from '../../src/stores/disk/tag-index.js'
+import { useWholeSlices } from '../stores/disk/whole-slices.js'
 import { type DiskModelOptions, diskModel } from './disk-model.js'
 import type { FillPart } from './fill-parts.js'
 import { recordedFill, taggedFill } from './fill-process.js'
@@ -23,6 +24,8 @@ import type { StepName } from './step-names.js'
 
 const key = 'ports/page.html'
 const selectors = { key, subtree: 'ports/**', pattern: 'ports/*.html', tag: { tag: 'port:1' } } as const
+
+useWholeSlices()
 
 let directory = ''
 beforeEach(() => {

@@ -4,6 +4,7 @@ import { isPagekeepError, type SelectorInput } from 'pagekeep'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { Slices } from '../../../src/stores/disk/disk.js'
 import { begin, evict, failing, keep, keysOf, page, Stage, systemError, watched } from './stage.js'
+import { useWholeSlices } from './whole-slices.js'
 
 const stage = new Stage()
 
@@ -173,6 +174,8 @@ describe('evict() of pages that take long to remove', () => {
 })
 
 describe('evict() of a key or pattern', () => {
+  useWholeSlices()
+
   it('of a page that vanishes under the eviction is no failure, and is not counted', async () => {
     const files = watched((call, [path]) => {
       if (call === 'unlink' && String(path).endsWith('/b.html')) rmSync(String(path))
