@@ -1,6 +1,7 @@
 /** The front door: everything but the stores, the invalidators and the test suite. */
 export type { Answer } from './core/answer.js'
-export { type BytesOptions, type CacheOptions, createCache, type PageCache, type RenderOptions } from './core/cache.js'
+export { createCache, type PageCache } from './core/cache.js'
+export type { BytesOptions, CacheOptions, RenderOptions } from './core/cache-options.js'
 export { type Clock, systemClock, type Timer } from './core/clock.js'
 export { type ErrorCode, errorCodes, isPagekeepError, PagekeepError } from './core/errors.js'
 export type { CacheEventName, CacheEvents, CacheListener } from './core/events.js'

@@ -3,9 +3,17 @@
  * in read-through.ts; this file only puts the parts together and says no where no is due.
  */
 import { type Answer, fromStore } from './answer.js'
+import {
+  type BytesOptions,
+  type CacheOptions,
+  checkShowsEvicted,
+  checkStore,
+  type RenderOptions,
+} from './cache-options.js'
 import { type Clock, systemClock } from './clock.js'
 import { PagekeepError, reasonOf } from './errors.js'
 import { CacheEmitter, type CacheEventName, type CacheListener } from './events.js'
+import { evictFrom } from './evict-from.js'
 import type { EvictionReport } from './eviction-report.js'
 import { type FirstLook, notTaken, pageAtHand, takeLook } from './first-look.js'
 import { checkDuration, checkFreshness, expiryOf, type FreshnessOptions } from './freshness.js'
@@ -14,46 +22,12 @@ import type { EvictionTarget } from './invalidator.js'
 import { checkKey, invalidKey, keyProblem } from './key.js'
 import { ReadThrough } from './read-through.js'
 import { type Render, RenderContext } from './render-context.js'
-import { RenderSlots, type RenderSlotsOptions } from './render-slots.js'
+import { RenderSlots } from './render-slots.js'
 import { checkBody, type Request } from './renders.js'
-import { parseSelector, parseSelectors, type Selector, type SelectorInput } from './selector.js'
+import { parseSelector, parseSelectors, type SelectorInput } from './selector.js'
 import { Sight } from './sight.js'
 import type { GetOptions, KeptPage, PageBody, Store, StoreState } from './store.js'
 import { type Verification, type VerifyOptions, verify } from './verify.js'
-
-/** What a cache is made of; the freshness options are the defaults of its pages. */
-export interface CacheOptions extends FreshnessOptions, RenderSlotsOptions {
-  /** Where pages are kept. */
-  readonly store: Store
-  /**
-   * How long an asynchronous store may take for one answer, in milliseconds; after that the page is
-   * rendered and served without it. Default 2000.
-   */
-  readonly storeTimeoutMs?: number
-  /**
-   * How far behind the database kept pages may be, in milliseconds. A cache that has not heard from its
-   * invalidator for longer is blind: it renders through, emits `blind`, and returns to normal by itself.
-   * Needs an invalidator that leaves a sign of life. Default: kept pages are served whatever happens.
-   */
-  readonly maxLagMs?: number
-  /** Default: the machine's clock. */
-  readonly clock?: Clock
-  /** Numbers from 0 to below 1, for `ttlJitter` and `earlyRefresh`. Default `Math.random`. */
-  readonly random?: () => number
-}
-
-/** For one page, over what the cache says. */
-export interface RenderOptions extends FreshnessOptions {
-  /** Tags that are known before the render. */
-  readonly tags?: readonly string[]
-}
-
-/** For one answer that may be bytes though text was kept. */
-export interface BytesOptions extends RenderOptions {
-  readonly asBytes: true
-  /** A large page may be answered with `streamed` and an empty body. Default `false`. */
-  readonly mayStream?: boolean
-}
 
 const inBytes: GetOptions = { asBytes: true }
 const inBytesOrStreamed: GetOptions = { asBytes: true, mayStream: true }
@@ -228,7 +202,7 @@ export class PageCache implements EvictionTarget {
     const { ttlMs, ttlJitter = 0, showEvictedMs } = { ...this.#defaults, ...this.#check(options) }
     const renderBeganAtMs = this.#clock.now()
     const expiresAtMs = expiryOf(ttlMs, ttlJitter, renderBeganAtMs, this.#random)
-    await this.#evict([parseSelector(key)])
+    await evictFrom(this.#store, [parseSelector(key)])
     const fill = await this.#store.begin(key, { regardless: true })
     if (fill.kind !== 'fill') throw new PagekeepError('store-failed', `The store refused to keep "${key}".`, { key })
     try {
@@ -257,7 +231,7 @@ export class PageCache implements EvictionTarget {
    * `evict-failed` when a part could not be evicted: the rest was, and the whole may be repeated.
    */
   async evict(selectors: SelectorInput | readonly SelectorInput[]): Promise<EvictionReport> {
-    const report = await this.#evict(parseSelectors(selectors))
+    const report = await evictFrom(this.#store, parseSelectors(selectors))
     this.#events.emit('evicted', report)
     return report
   }
@@ -339,36 +313,4 @@ export class PageCache implements EvictionTarget {
       },
     })
   }
-
-  async #evict(selectors: readonly Selector[]): Promise<EvictionReport> {
-    const texts = selectors.map((selector) => selector.text)
-    const store = this.#store.name
-    const fail = (what: string, cause: unknown): never => {
-      const message = `Could not evict ${what} from the store "${store}": ${reasonOf(cause)}. Pages may be stale; repeat the eviction.`
-      throw new PagekeepError('evict-failed', message, { key: what, store, cause })
-    }
-    const eviction = await Promise.resolve()
-      .then(() => this.#store.evict(selectors))
-      .catch((thrown) => fail(texts.join(', '), thrown))
-    const { removed, keys, doomed, failures } = eviction
-    const [first] = failures
-    if (first !== undefined) {
-      const more = failures.length > 1 ? ` (and ${failures.length - 1} more)` : ''
-      fail(`${first.key ?? first.selector.text}${more}`, first.cause)
-    }
-    return { selectors: texts, removed, keys, doomed }
-  }
-}
-
-function checkStore(store: unknown): void {
-  if (typeof (store as Store | undefined)?.begin === 'function') return
-  throw new TypeError(`Expected a store, such as new MemoryStore(), got ${store === null ? 'null' : typeof store}`)
-}
-
-function checkShowsEvicted<Options extends FreshnessOptions>(options: Options, { name, capabilities }: Store): Options {
-  if (!options.showEvictedMs || capabilities.keepsEvicted) return options
-  throw new TypeError(
-    `Expected no showEvictedMs for the store "${name}": it cannot show evicted pages (capabilities.keepsEvicted). ` +
-      'Leave it out, or use a store that can, such as the disk or memory store.',
-  )
 }

@@ -7,70 +7,27 @@
  * kept. Request directives (`Cache-Control: no-cache` and its like) are not obeyed: they are advisory (5.2.1), and
  * would let any visitor make the site work. docs/decisions/0015.
  */
-import { createHash } from 'node:crypto'
 import type { Answer } from '../core/answer.js'
-import type { BytesOptions, PageCache } from '../core/cache.js'
-import { type Clock, systemClock } from '../core/clock.js'
+import type { BytesOptions } from '../core/cache-options.js'
 import { isPagekeepError } from '../core/errors.js'
 import { cacheStatusOf, type Handling, plainHit } from './cache-status.js'
-import { type Coding, withStored } from './codings.js'
+import { withStored } from './codings.js'
 import { Crowds, type Look } from './crowds.js'
 import { DecodedPages } from './decoded-pages.js'
 import { Invalidation } from './invalidation.js'
 import { KnownKeys } from './known-keys.js'
 import { type Origin, type PageRequest, type Reply, requestField, Unanswered } from './message.js'
 import { contentOf, sizeOf } from './page-content.js'
-import type { PageKey, PageKeyOptions } from './page-key.js'
+import type { PageKey } from './page-key.js'
 import { isSettled, plainPage } from './plain-page.js'
 import { ReadyPage } from './ready-page.js'
 import { isToOpen, makeReply, type ReplyToOpen } from './reply.js'
-import { isChosen, type StoredPage, selectingValue } from './stored-page.js'
-import type { StoringOptions } from './storing.js'
+import { checkSettings, type HttpCacheOptions, type Settings } from './settings.js'
+import { isChosen } from './stored-page.js'
 import { Trip } from './trip.js'
 import { Turns } from './turns.js'
 import { VariantCount } from './variant-count.js'
-
-export interface HttpCacheOptions extends PageKeyOptions, Partial<StoringOptions> {
-  readonly cache: PageCache
-  /**
-   * Request fields that a page may `Vary` by, in lower case; `'any'`. A page that varies by another is not kept.
-   * `Accept-Encoding` is always allowed. Price: a page for each value. Default: none.
-   */
-  readonly vary?: readonly string[] | 'any'
-  /** The most variants of one path (by query, cookies, `Vary`) that this process keeps. Default 64. */
-  readonly maxVariants?: number
-  /**
-   * Which compressed variants are kept with a page, and sent of those that the store has of it (a `DiskStore` with a
-   * `coding`). Default `['br', 'gzip']`; `[]` for none.
-   */
-  readonly codings?: readonly Coding[]
-  /** Pages longer than this go through unkept, in bytes. Default 10 MiB. */
-  readonly maxBodyBytes?: number
-  /**
-   * Keeps a page that its file alone describes (status 200, the usual type, no end) as a plain file, as nginx would
-   * serve it, with nginx's `ETag`. Price: no compressed variants of it, but the one that the store may have. Default `false`.
-   */
-  readonly plain?: boolean
-  /**
-   * Whether `stale-while-revalidate` and `stale-if-error` of a response (RFC 5861) are obeyed, and `staleIfErrorMs` for
-   * those that say nothing. A page past its time may then be shown; never one that was evicted. Default `false`.
-   */
-  readonly staleDirectives?: boolean
-  /**
-   * What becomes of a request with `Authorization`: `'pass'` it by the cache, or `'share'` pages that say they may be
-   * shared (RFC 9111, 3.5). Default `'pass'`.
-   */
-  readonly authorization?: 'pass' | 'share'
-  /** Whether the tags of a page are sent, for a CDN in front: as `Surrogate-Key` (Fastly, Varnish), `Cache-Tag` (Cloudflare). Default: neither. */
-  readonly emitTags?: readonly ('Surrogate-Key' | 'Cache-Tag')[]
-  /** Default: the machine's clock. Give the cache's own, if it has another. */
-  readonly clock?: Clock
-}
-
-export type Settings = Required<
-  Omit<HttpCacheOptions, 'key' | 'query' | 'ignoredQuery' | 'cookies' | 'ignoredCookies'>
-> &
-  PageKeyOptions
+import { variantKey } from './variant-key.js'
 
 export interface RespondOptions {
   /** Whether `origin` may still be at work when the reply has been sent. Default `true`. */
@@ -305,50 +262,5 @@ export class HttpCache {
       cacheStatus,
       afterwards: (status, headers) => this.#invalidation.after(request, status, headers),
     }
-  }
-}
-
-/**
- * Where another variant of `page` lies. Its stamp is part of the name: once the page was evicted, its successor has
- * another stamp, and none of the old variants can be found any more.
- */
-function variantKey(key: PageKey, page: StoredPage, request: PageRequest): PageKey {
-  const values = page.vary.map(([name]) => [name, selectingValue(request, name)])
-  const digest = createHash('sha256').update(JSON.stringify(values)).digest('hex').slice(0, 24)
-  const base = key.key.replace(/@vary\.[0-9a-f.]+$/, '')
-  return { ...key, key: `${base}@vary.${page.stamp}.${digest}` }
-}
-
-function checkSettings(options: HttpCacheOptions): Settings {
-  if (typeof options?.cache?.answer !== 'function') {
-    throw new TypeError('Expected cache to be a PageCache, as createCache() makes it')
-  }
-  if (options.hosts !== 'any' && !(Array.isArray(options.hosts) && options.hosts.length > 0)) {
-    throw new TypeError(
-      `Expected hosts to be a list such as ['www.example.org'], or 'any', got ${String(options.hosts)}`,
-    )
-  }
-  for (const name of ['maxVariants', 'maxBodyBytes', 'negativeTtlMs', 'staleIfErrorMs'] as const) {
-    const value = options[name]
-    if (value !== undefined && !(Number.isFinite(value) && value >= 0)) {
-      throw new RangeError(`Expected ${name} to be a number, 0 or more, got ${String(value)}`)
-    }
-  }
-  return {
-    vary: [],
-    maxVariants: 64,
-    codings: ['br', 'gzip'],
-    maxBodyBytes: 10 * 1024 * 1024,
-    plain: false,
-    staleDirectives: false,
-    authorization: 'pass',
-    emitTags: [],
-    name: 'pagekeep',
-    clock: systemClock,
-    unsaid: 'until-evicted',
-    targets: ['CDN-Cache-Control'],
-    negativeTtlMs: 0,
-    staleIfErrorMs: 0,
-    ...options,
   }
 }

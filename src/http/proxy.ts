@@ -8,9 +8,10 @@
 import { Agent, type ClientRequest, type IncomingMessage, request as requestHttp, type ServerResponse } from 'node:http'
 import { request as requestHttps, Agent as TlsAgent } from 'node:https'
 import { pipeline } from 'node:stream'
-import { HttpCache, type HttpCacheOptions } from './http-cache.js'
+import { HttpCache } from './http-cache.js'
 import { endToEnd, type Field, type Fields, fieldOf, type OriginCall, type OriginResponse, without } from './message.js'
 import { grouped, pairsOf, readNodeRequest, sendNodeReply } from './node-message.js'
+import type { HttpCacheOptions } from './settings.js'
 import { fieldsForAll, visitorsOwn } from './site-request.js'
 
 export interface ProxyOptions extends Omit<HttpCacheOptions, 'plain'> {

@@ -14,7 +14,6 @@ import { type Handling, plainHit } from './cache-status.js'
 import { compressed } from './codings.js'
 import { type ExpiredPage, findExpired } from './find-expired.js'
 import { freshened, validatorsOf } from './freshened.js'
-import type { Settings } from './http-cache.js'
 import {
   endToEnd,
   type Field,
@@ -27,6 +26,7 @@ import {
 } from './message.js'
 import type { PageKey } from './page-key.js'
 import { isPlain } from './plain-page.js'
+import type { Settings } from './settings.js'
 import { encodeStored, isChosen, type StoredPage, varyOf } from './stored-page.js'
 import { judgeResponse, type Verdict } from './storing.js'
 import { emittedTags, receivedTags, tagFields } from './surrogate-keys.js'

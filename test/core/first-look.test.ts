@@ -2,7 +2,7 @@ import { createCache, type PageBody, type PagekeepError, type Store } from 'page
 import { MemoryStore } from 'pagekeep/stores/memory'
 import { ChaosStore, FakeClock } from 'pagekeep/testing'
 import { describe, expect, it } from 'vitest'
-import type { CacheOptions } from '../../src/core/cache.js'
+import type { CacheOptions } from '../../src/core/cache-options.js'
 
 /** A memory store that counts what it is asked, and may answer with promises. */
 class CountingStore extends ChaosStore {

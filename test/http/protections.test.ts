@@ -196,7 +196,7 @@ const protections: readonly Protection[] = [
       await cache.evict('index.html')
       expect([await inLanguage('de'), await inLanguage('en')]).toEqual(['version 3', 'version 4'])
     },
-    without: [['http-cache', '`${base}@vary.${page.stamp}.${digest}`', '`${base}@vary.${digest}`']],
+    without: [['variant-key', '`${base}@vary.${page.stamp}.${digest}`', '`${base}@vary.${digest}`']],
   },
   {
     promise: 'a page varies by the fields that are allowed, and no visitor’s choice of others is kept',
