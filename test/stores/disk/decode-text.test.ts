@@ -15,13 +15,22 @@ const samples = {
 describe('decodeText()', () => {
   for (const [name, text] of Object.entries(samples)) {
     it(`gives ${name} back`, async () => {
-      for (const times of [1, 100, 30_000]) {
+      for (const times of [1, 100, 10_000, 30_000]) {
         const long = text.repeat(times)
         expect(decodeText(Buffer.from(long)) === long).toBe(true)
         expect((await decodeLater(Buffer.from(long))) === long).toBe(true)
       }
     })
   }
+
+  it('cuts no character, wherever a piece would end', () => {
+    for (const before of ['', 'a', 'ab', 'abc', 'abcd']) {
+      for (const character of ['👍', '日', 'ä', '\ufeff']) {
+        const text = before + character.repeat(60_000)
+        expect(decodeText(Buffer.from(text)) === text).toBe(true)
+      }
+    }
+  })
 
   it('gives any text back', () => {
     fc.assert(
