@@ -113,7 +113,7 @@ export class HttpCache {
       return
     }
     const { mayOutlive = true } = options ?? {}
-    const answer = (look?: Look) => deliver(this.#find({ request, origin, mayOutlive, look }, key, 0))
+    const answer = (look?: Look) => deliver(this.#findSafely({ request, origin, mayOutlive, look }, key))
     if (this.#crowds.isAskedFor(key.key, this.settings.clock.now())) this.#crowds.join(key.key, answer)
     else if (this.#turns.hasTime()) answer()
     else this.#turns.wait(answer)
@@ -130,6 +130,15 @@ export class HttpCache {
     }
     const key = this.#keys.read(request)
     return typeof key === 'string' ? this.#pass({ forwarded: 'bypass', detail: key }) : key
+  }
+
+  /** Never throws: others wait behind this one. */
+  #findSafely(visit: Visit, key: PageKey): Reply | Promise<Reply> {
+    try {
+      return this.#find(visit, key, 0)
+    } catch (thrown) {
+      return Promise.reject(thrown)
+    }
   }
 
   #find(visit: Visit, key: PageKey, step: number): Reply | Promise<Reply> {

@@ -14,6 +14,7 @@ const longestMs = 0.5
 export class Turns {
   #beganAtMs: number | undefined
   #waiting: (() => void)[] = []
+  #isScheduled = false
 
   /** Whether this turn has time for one more, who then is to be taken up at once. */
   hasTime(): boolean {
@@ -43,10 +44,17 @@ export class Turns {
   readonly #turnEnds = (): void => {
     this.#beganAtMs = undefined
     // What is asked for here comes in the next turn, after its timers and sockets.
-    if (this.#waiting.length > 0) globalThis.setImmediate(this.#takeUp)
+    this.#schedule()
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || this.#waiting.length === 0) return
+    this.#isScheduled = true
+    globalThis.setImmediate(this.#takeUp)
   }
 
   readonly #takeUp = (): void => {
+    this.#isScheduled = false
     const waiting = this.#waiting
     this.#waiting = []
     const beganAtMs = performance.now()
@@ -54,6 +62,6 @@ export class Turns {
     do waiting[next++]?.()
     while (next < waiting.length && performance.now() - beganAtMs < longestMs)
     this.#waiting = [...waiting.slice(next), ...this.#waiting]
-    if (this.#waiting.length > 0) globalThis.setImmediate(this.#takeUp)
+    this.#schedule()
   }
 }

@@ -534,6 +534,47 @@ const protections: readonly Protection[] = [
     without: [['turns', 'scope.runInAsyncScope(work)', 'work()']],
   },
   {
+    promise: 'a fault in the answer to one of those who wait is told to that one, and the others are answered',
+    async holds(_, { pages, cache }) {
+      const layer = pages()
+      for (let at = 0; at < 4; at++) await ask(layer, new Site(), { url: `/page/${at}` })
+      const answerNow = cache.answerNow.bind(cache) as (...args: unknown[]) => unknown
+      vi.spyOn(cache, 'answerNow').mockImplementation(((key: string, ...rest: unknown[]) => {
+        takeLong()
+        if (key.startsWith('page/2')) throw new Error('out of order')
+        return answerNow(key, ...rest)
+      }) as typeof cache.answerNow)
+      const thrown: unknown[] = []
+      const noted = (error: unknown) => thrown.push(error)
+      // Whatever is thrown where nobody waits ends the process; here it is noted.
+      const listeners = process.listeners('uncaughtException')
+      process.removeAllListeners('uncaughtException').on('uncaughtException', noted)
+      onTestFinished(() => {
+        process.removeAllListeners('uncaughtException')
+        for (const listener of listeners) process.on('uncaughtException', listener)
+      })
+      const told: (Promise<string> | undefined)[] = []
+      for (const at of [0, 1, 2, 3]) {
+        layer.respondSoon(request({ url: `/page/${at}` }), new Site().origin, (reply) => {
+          told[at] = Promise.resolve(reply).then(
+            ({ kind }) => kind,
+            (error: Error) => error.message,
+          )
+        })
+      }
+      for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve))
+      expect(thrown).toEqual([])
+      expect(await Promise.all(told)).toEqual(['page', 'page', 'out of order', 'page'])
+    },
+    without: [
+      [
+        'http-cache',
+        'this.#findSafely({ request, origin, mayOutlive, look }, key)',
+        'this.#find({ request, origin, mayOutlive, look }, key, 0)',
+      ],
+    ],
+  },
+  {
     promise: 'pages that are ready together are kept in turns of their own where that takes long',
     async holds(_, { pages, cache }) {
       const layer = pages()
