@@ -12,10 +12,8 @@ import { Owner } from '../../../src/stores/disk/owner.js'
 import { Tally } from '../../../src/stores/disk/tally.js'
 import { eachMoment } from './preempt.js'
 import { begin, evict, failing, page, Stage, systemError, watched } from './stage.js'
-import { useWholeSlices } from './whole-slices.js'
 
 const stage = new Stage()
-useWholeSlices()
 afterEach(() => vi.restoreAllMocks())
 
 const hour = 3_600_000

@@ -1,10 +1,8 @@
 /** Evictions of keys, subtrees and patterns, and what may go wrong under them. */
 import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { isPagekeepError, type SelectorInput } from 'pagekeep'
-import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { Slices } from '../../../src/stores/disk/disk.js'
+import { describe, expect, it } from 'vitest'
 import { begin, evict, failing, keep, keysOf, page, Stage, systemError, watched } from './stage.js'
-import { useWholeSlices } from './whole-slices.js'
 
 const stage = new Stage()
 
@@ -163,19 +161,16 @@ describe('evict() of pages that take long to remove', () => {
   }
 
   it.each(selectors)('leaves the event loop its turns between the pages: %s', async (_, selector, call) => {
+    stage.letPause()
     expect(await turnsDuring(selector, call)).toBeGreaterThan(8)
   })
 
   it.each(selectors)('would not if it did not look at the time (control): %s', async (_, selector, call) => {
-    vi.spyOn(Slices.prototype, 'isFull').mockReturnValue(false)
-    onTestFinished(() => void vi.restoreAllMocks())
     expect(await turnsDuring(selector, call)).toBe(0)
   })
 })
 
 describe('evict() of a key or pattern', () => {
-  useWholeSlices()
-
   it('of a page that vanishes under the eviction is no failure, and is not counted', async () => {
     const files = watched((call, [path]) => {
       if (call === 'unlink' && String(path).endsWith('/b.html')) rmSync(String(path))

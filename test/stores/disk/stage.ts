@@ -6,6 +6,7 @@ import { type PagekeepError, parseSelector, type SelectorInput } from 'pagekeep'
 import { DiskStore, type DiskStoreOptions, type Files, systemFiles } from 'pagekeep/stores/disk'
 import { afterEach, beforeEach, expect } from 'vitest'
 import type { Eviction, Fill, GetOptions, KeptPage, NewPage, PageBody } from '../../../src/core/store.js'
+import { useWholeSlices } from './whole-slices.js'
 
 /** A store whose pages are small, and its disk local: it answers at once. */
 export type PromptStore = { get(key: string, options?: GetOptions): KeptPage | undefined } & DiskStore
@@ -15,6 +16,7 @@ export class Stage {
   directory = ''
   readonly faults: PagekeepError[] = []
   #parent = ''
+  readonly #slices = useWholeSlices()
   #stores: DiskStore[] = []
 
   /** `base`: for tests that keep thousands of pages, a place that is fast. */
@@ -29,6 +31,11 @@ export class Stage {
       this.#stores = []
       rmSync(this.#parent, { recursive: true, force: true })
     })
+  }
+
+  /** From here on evictions pause when they take long, as they do in production. */
+  letPause(): void {
+    this.#slices.letPause()
   }
 
   open(options: Partial<DiskStoreOptions> = {}): PromptStore {

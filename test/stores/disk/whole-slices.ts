@@ -2,13 +2,15 @@ import { afterEach, beforeEach, type MockInstance, vi } from 'vitest'
 import { Slices } from '../../../src/stores/disk/disk.js'
 
 /**
- * For tests that note system calls, or evict in the middle of one: no eviction pauses, however slow the machine is, so
- * that nothing of what goes on in the background comes in between.
+ * For tests that note system calls, or evict in the middle of one: no work on the disk pauses, however slow the machine
+ * is, so that what goes on in the background comes at the same moments. `letPause` ends that within a test.
  */
-export function useWholeSlices(): void {
-  let isFull: MockInstance
+export function useWholeSlices(): { letPause(): void } {
+  let isFull: MockInstance | undefined
+  const letPause = () => isFull?.mockRestore()
   beforeEach(() => {
     isFull = vi.spyOn(Slices.prototype, 'isFull').mockReturnValue(false)
   })
-  afterEach(() => isFull.mockRestore())
+  afterEach(letPause)
+  return { letPause }
 }
