@@ -50,6 +50,7 @@ async function play({ isTrusting }: { readonly isTrusting: boolean }) {
   await query(direct, 'LOCK TABLE item IN EXCLUSIVE MODE; UPDATE item SET version = version + 1000')
   const keepsWhatWillBeLost = async () => (await node.audit(promoted)).stale.length
   await expect.poll(keepsWhatWillBeLost, { timeout: 120_000 }).toBeGreaterThan(itemCount / 2)
+  if (writers !== undefined) await expect.poll(() => writers.commits, { timeout: 120_000 }).toBeGreaterThan(0)
 
   address.moveTo(undefined)
   await primary.crash()
