@@ -11,6 +11,7 @@ import { MemoryStore } from 'pagekeep/stores/memory'
 import { FakeClock } from 'pagekeep/testing'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { gate } from '../../src/testing/contract/contract-test.js'
+import { blockFor, countTurns } from '../support/event-loop.js'
 import { ask, header, page, request, Site, text } from './ask.js'
 import { type Http, mutantOf, type Replacement } from './mutant.js'
 import { get, serve } from './serve.js'
@@ -55,21 +56,7 @@ const passes =
   }
 
 /** Longer than a turn may take up more. */
-function takeLong(): void {
-  for (const untilMs = performance.now() + 2; performance.now() < untilMs; );
-}
-
-/** Counts how often the event loop comes round, until the test ends. */
-function countTurns(): { count(): number } {
-  let count = 0
-  const next = () => {
-    count++
-    immediate = setImmediate(next)
-  }
-  let immediate = setImmediate(next)
-  onTestFinished(() => clearImmediate(immediate))
-  return { count: () => count }
-}
+const takeLong = () => blockFor(2)
 
 // biome-ignore-start lint/suspicious/noTemplateCurlyInString: lines of the modules as they are written there
 const protections: readonly Protection[] = [

@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { decodeLater, decodeText } from '../../../src/stores/disk/decode-text.js'
+import { countTurns } from '../../support/event-loop.js'
 
 const samples = {
   ASCII: '<p>Ein Wort</p>',
@@ -56,15 +57,8 @@ describe('decodeLater()', () => {
   })
 
   it('lets others have their turn in between', async () => {
-    let turns = 0
-    let isOver = false
-    const count = () => {
-      turns++
-      if (!isOver) setImmediate(count)
-    }
-    count()
+    const turns = countTurns()
     await decodeLater(Buffer.from('ä'.repeat(2 ** 20)))
-    isOver = true
-    expect(turns).toBeGreaterThan(3)
+    expect(turns.count()).toBeGreaterThan(3)
   })
 })

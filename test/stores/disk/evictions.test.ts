@@ -2,6 +2,7 @@
 import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { isPagekeepError, type SelectorInput } from 'pagekeep'
 import { describe, expect, it } from 'vitest'
+import { blockFor, countTurns } from '../../support/event-loop.js'
 import { begin, evict, failing, keep, keysOf, page, Stage, systemError, watched } from './stage.js'
 
 const stage = new Stage()
@@ -147,17 +148,11 @@ describe('evict() of pages that take long to remove', () => {
     const isSlow = (called: string, args: readonly unknown[]) => called === call && String(args[0]).includes('many')
     const files = watched((called, args) => {
       if (called === 'rename' && call === 'unlink' && String(args[1]).includes('/trash/')) throw systemError('EXDEV')
-      if (isSlow(called, args)) for (const untilMs = performance.now() + 3; performance.now() < untilMs; );
+      if (isSlow(called, args)) blockFor(3)
     })
-    let turns = 0
-    const count = () => {
-      turns++
-      timer = setImmediate(count)
-    }
-    let timer = setImmediate(count)
+    const turns = countTurns()
     await evict(stage.open({ files }), selector)
-    clearImmediate(timer)
-    return turns
+    return turns.count()
   }
 
   it.each(selectors)('leaves the event loop its turns between the pages: %s', async (_, selector, call) => {
