@@ -9,7 +9,9 @@ import { setImmediate } from 'node:timers/promises'
 const minBytes = 512
 /** What is decoded before others on the event loop have their turn: well under a millisecond. */
 const sliceBytes = 256 * 1024
-const pieceBytes = 32 * 1024
+const pieceBytes = 8 * 1024
+/** For each string of 128 KB or more V8 has the kernel find memory, which takes ten times as long as filling it. */
+const stringBytes = 120 * 1024
 let recoded: Buffer | undefined
 
 export function decodeText(bytes: Buffer): string {
@@ -17,35 +19,40 @@ export function decodeText(bytes: Buffer): string {
   if (buffer.isAscii(bytes)) return bytes.toString('latin1')
   // Builds of Node without ICU have no `transcode`. What is no UTF-8 (a page edited by hand) is for Node's decoder.
   if (typeof buffer.transcode !== 'function' || !buffer.isUtf8(bytes)) return bytes.toString()
-  if (bytes.length <= pieceBytes || bytes.length > sliceBytes) {
-    return buffer.transcode(bytes, 'utf8', 'utf16le').toString('utf16le')
-  }
   return inPieces(bytes)
 }
 
-/** What `transcode` gives is memory of its own; large ones the kernel has to find anew each time, small ones are at hand. */
+/**
+ * What `transcode` gives is memory of its own; large ones the kernel has to find anew each time, small ones are at hand.
+ * So are strings, which V8 makes one of when somebody looks into it.
+ */
 function inPieces(bytes: Buffer): string {
-  // No byte of UTF-8 becomes more than one of UTF-16, which are two bytes.
-  recoded ??= Buffer.allocUnsafeSlow(2 * sliceBytes)
+  recoded ??= Buffer.allocUnsafeSlow(stringBytes)
+  let text = ''
   let length = 0
   for (let from = 0; from < bytes.length; ) {
     const to = endOfCharacter(bytes, from + pieceBytes)
-    length += buffer.transcode(bytes.subarray(from, to), 'utf8', 'utf16le').copy(recoded, length)
+    const piece = buffer.transcode(bytes.subarray(from, to), 'utf8', 'utf16le')
+    if (length + piece.length > stringBytes) {
+      text += recoded.toString('utf16le', 0, length)
+      length = 0
+    }
+    length += piece.copy(recoded, length)
     from = to
   }
-  return recoded.toString('utf16le', 0, length)
+  return text + recoded.toString('utf16le', 0, length)
 }
 
 /** The same in slices. */
 export async function decodeLater(bytes: Buffer): Promise<string> {
-  const parts: string[] = []
+  let text = ''
   for (let from = 0; from < bytes.length; ) {
     if (from > 0) await setImmediate()
     const to = endOfCharacter(bytes, from + sliceBytes)
-    parts.push(decodeText(bytes.subarray(from, to)))
+    text += decodeText(bytes.subarray(from, to))
     from = to
   }
-  return parts.join('')
+  return text
 }
 
 /** `at`, or the end of the character that it would cut. */
