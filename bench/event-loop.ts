@@ -19,6 +19,7 @@ export const perSecond = 300
 /** Requests are sent so often. */
 const everyMs = 10
 const sitePages = 400
+const warmUpAtOnce = 8
 
 export interface EventLoop {
   readonly bare: LoopDelay
@@ -50,8 +51,8 @@ export async function measureEventLoop({ directory, rounds, roundMs }: EventLoop
   }
   const delays: Record<keyof typeof ports, LoopDelay[]> = { bare: [], cached: [] }
   try {
-    const [bare, cached] = [await start('bare'), await start('cached')]
-    for (const way of ['bare', 'cached'] as const) await warmUp(ports[way], agent)
+    const [bare, cached] = await Promise.all([start('bare'), start('cached')])
+    await Promise.all([warmUp(ports.bare, agent), warmUp(ports.cached, agent)])
     for (let round = 0; round < rounds; round++) {
       const order = round % 2 === 0 ? (['bare', 'cached'] as const) : (['cached', 'bare'] as const)
       for (const way of order) {
@@ -83,8 +84,8 @@ export async function measureEventLoop({ directory, rounds, roundMs }: EventLoop
 
 /** Asks for every page twice, so that all are kept and Node has compiled what serves them. */
 async function warmUp(port: number, agent: Agent): Promise<void> {
-  for (let page = 0; page < 2 * sitePages; page += 4) {
-    await Promise.all(Array.from({ length: 4 }, (_, at) => fetched(port, agent, (page + at) % sitePages)))
+  for (let page = 0; page < 2 * sitePages; page += warmUpAtOnce) {
+    await Promise.all(Array.from({ length: warmUpAtOnce }, (_, at) => fetched(port, agent, (page + at) % sitePages)))
   }
 }
 

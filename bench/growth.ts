@@ -2,8 +2,8 @@
  * What a page costs on a site of a million against one of a thousand, side by side: `npx tsx bench/growth.ts
  * [--pages 1000000] [--against 1000] [--rounds 60] [--directory DIR] [--json]`.
  *
- * In each round either site does the same work, in turns; what counts is the ratio of their times within a
- * round, of which the median and the quartiles are told. A ratio of 1 means that size costs nothing.
+ * In each round either site does each work, one right after the other; what counts is the ratio of their times
+ * within a round, of which the median and the quartiles are told. A ratio of 1 means that size costs nothing.
  *
  * Files that nobody has read lately cost the system itself more where there are many. So other such files are looked at
  * and read without the store, in the same rounds: the last line says what the store adds to that growth.
@@ -40,6 +40,8 @@ export type GrowthWork = (typeof works)[number]
 
 /** The pages of so many tags are asked for again and again, and never evicted: on either site as many. */
 const favouriteTags = 50
+/** Each takes a few microseconds: fewer of them tell of the compiler and of the machine rather than of the site. */
+const hitsPerRound = 2000
 const perRound = 100
 const tagsPerRound = 10
 
@@ -50,13 +52,16 @@ export async function measureGrowth(options: GrowthOptions): Promise<Record<Grow
   try {
     await small.grow(() => undefined)
     await large.grow((kept) => progress(`${kept} pages kept`))
-    for (const site of [small, large]) await round(site)
+    await round([small, large])
     const smalls: Times[] = []
     const larges: Times[] = []
     for (let at = 0; at < rounds; at++) {
       // Neither is always the first, which finds the caches of the other.
-      const order = at % 2 === 0 ? [small, large] : [large, small]
-      for (const site of order) (site === small ? smalls : larges).push(await round(site))
+      const isLargeFirst = at % 2 === 1
+      const times = await round(isLargeFirst ? [large, small] : [small, large])
+      const [ofSmall, ofLarge] = isLargeFirst ? times.reverse() : times
+      if (ofSmall !== undefined) smalls.push(ofSmall)
+      if (ofLarge !== undefined) larges.push(ofLarge)
       if (at % 10 === 0) progress(`round ${at} of ${rounds}`)
     }
     const measured = works.map((work) => [work, compare(work, smalls, larges)])
@@ -70,22 +75,34 @@ export async function measureGrowth(options: GrowthOptions): Promise<Record<Grow
   }
 }
 
-type Times = Record<GrowthWork, number>
+type Times = Readonly<Record<GrowthWork, number>>
 
-async function round(site: GrownSite): Promise<Times> {
-  const hot = numbers(0, favouriteTags, perRound).map((tag) => pick(site.pagesOf(tag)))
+/** Of each site, in their order. */
+async function round(sites: readonly GrownSite[]): Promise<Times[]> {
+  const times = sites.map((): Partial<Times> => ({}))
+  const plans = sites.map(planOf)
+  for (const work of works) {
+    for (const [index, plan] of plans.entries()) Object.assign(times[index] ?? {}, { [work]: await plan[work]() })
+  }
+  for (const [index, site] of sites.entries()) {
+    for (const page of plans[index]?.evicted ?? []) await site.fill(page)
+  }
+  return times as Times[]
+}
+
+function planOf(site: GrownSite): Record<GrowthWork, () => Promise<number>> & { readonly evicted: readonly number[] } {
+  const hot = numbers(0, favouriteTags, hitsPerRound).map((tag) => pick(site.pagesOf(tag)))
   const [any, others] = [anyPages(site), anyPages(site)]
   const tags = [...new Set(numbers(favouriteTags, site.tags, tagsPerRound))]
-  const times = {
-    hit: await timeOf(hot, (page) => site.hit(page)),
-    'bare read of any file': await timeOf(others, (page) => site.readFile(page)),
-    'hit of any page': await timeOf(any, (page) => site.hit(page)),
-    evict: await timeOf(any, (page) => site.evict(page)),
-    fill: await timeOf(any, (page) => site.fill(page)),
-    'tag eviction, per page': (await timeOf(tags, (tag) => site.evictTag(tag))) / pagesPerTag,
+  return {
+    hit: () => timeOf(hot, (page) => site.hit(page)),
+    'bare read of any file': () => timeOf(others, (page) => site.readFile(page)),
+    'hit of any page': () => timeOf(any, (page) => site.hit(page)),
+    evict: () => timeOf(any, (page) => site.evict(page)),
+    fill: () => timeOf(any, (page) => site.fill(page)),
+    'tag eviction, per page': async () => (await timeOf(tags, (tag) => site.evictTag(tag))) / pagesPerTag,
+    evicted: tags.flatMap((tag) => site.pagesOf(tag)),
   }
-  for (const page of tags.flatMap((tag) => site.pagesOf(tag))) await site.fill(page)
-  return times
 }
 
 /** Microseconds: the median of the single calls, so that a pause of the whole process does not count. */

@@ -6,12 +6,13 @@ import { chartOf } from './chart.js'
 import { perSecond as askedPerSecond, type EventLoop } from './event-loop.js'
 import type { Growth } from './growth.js'
 import type { Measured } from './rounds.js'
+import type { Serving } from './serving.js'
 import { callers, renderMs, type Stampede } from './stampede.js'
 
 export interface Results {
   readonly groups: Readonly<Record<string, readonly Measured[]>>
   /** Or why it was not measured. */
-  readonly serving: readonly Measured[] | string
+  readonly serving: Serving | string
   /** `undefined` when it was not measured. */
   readonly eventLoop: EventLoop | undefined
   readonly stampedes: readonly Stampede[]
@@ -24,6 +25,11 @@ export interface Results {
 export type Summary = Readonly<Record<string, number | string | null>>
 
 const ours = /^(hot|cold|memory store|fill|evict|nginx, (cache|recipe)|node, pagekeep)/
+
+export const httpTitles: Readonly<Record<keyof Serving, string>> = {
+  node: 'HTTP, 10 KB, one after another',
+  nginx: 'HTTP, 10 KB, nginx, all at once on one processor',
+}
 
 export function sheetOf(title: string, measured: readonly Measured[]): string {
   const lines = measured.map(({ name, perSecond, ratio, quartiles, cpuUs }) => {
@@ -40,7 +46,8 @@ export function writeReport(docs: string, results: Results, summary: Summary): v
   rmSync(path.join(docs, 'benchmarks'), { recursive: true, force: true })
   mkdirSync(path.join(docs, 'benchmarks'), { recursive: true })
   const { groups, serving } = results
-  const all = Object.entries({ ...groups, ...(typeof serving === 'string' ? {} : { 'HTTP, 10 KB': serving }) })
+  const http = typeof serving === 'string' ? {} : { [httpTitles.node]: serving.node, [httpTitles.nginx]: serving.nginx }
+  const all = Object.entries({ ...groups, ...http })
   const sections = all.map(([title, measured]) => {
     const name = `${title.toLowerCase().replace(/\W+/g, '-')}.svg`
     writeFileSync(
@@ -63,8 +70,9 @@ function headOf(summary: Summary, failures: readonly string[]): string[] {
     'Made by `npm run bench -- --write docs`, all of it in one run. Each number is a ratio: how many times as much',
     'was done in the time as by the first line of its group, the plainest calls that do that work. In every round all',
     'of a group take their turn for a moment, so what slows the machine slows all of them; the median of the rounds',
-    'counts, the quartiles say how much it can be relied upon. Growth is the other way round: how many times as',
-    'long it takes.',
+    'counts, the quartiles say how much it can be relied upon. What the cache directory costs nginx is too little for',
+    'turns: there all are asked at once, and share a processor. Growth is the other way round: how many times as long it',
+    'takes.',
     '',
     `Node ${process.version}, ${availableParallelism()} cores (${cpus()[0]?.model ?? 'unknown'}), load ${loadavg()
       .map((load) => load.toFixed(1))
@@ -74,7 +82,8 @@ function headOf(summary: Summary, failures: readonly string[]): string[] {
     "the server's processes), suffer less.",
     '',
     'Hot is a page in the memory of the process, checked by one `lstat`; cold one that is read from its file',
-    '(decision 0016). Other caches are used as their own documentation says, through `bench/peers/adapters`.',
+    '(decision 0016). Long text that is not ASCII comes in parts; where it says that it was looked into, V8 had to make one',
+    'of them. Other caches are used as their own documentation says, through `bench/peers/adapters`.',
     '',
     ...failures.map((failure) => `**Not measured:** ${failure}.\n`),
     '| of `--json` | |',

@@ -3,6 +3,9 @@
  * that a noisy machine is noisy for all. What counts is the ratio to the floor within a round; its median
  * and quartiles are told.
  */
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+
 export interface Work {
   readonly name: string
   run(): unknown
@@ -22,6 +25,13 @@ export interface Measured {
   readonly cpuUs?: number
 }
 
+/** Of one work in one round. */
+export interface Speed {
+  readonly perSecond: number
+  /** Microseconds of processor a call takes. */
+  readonly cpuUs: number
+}
+
 export interface RoundOptions {
   readonly rounds: number
   readonly roundMs: number
@@ -31,6 +41,9 @@ export interface RoundOptions {
   readonly inFlight?: number
 }
 
+setFlagsFromString('--expose-gc')
+const gc: (options: { readonly type: 'minor' }) => void = runInNewContext('gc')
+
 /** Calls between two looks at the clock: more of them where they take less than that. */
 const leastBatch = 4
 const batchMs = 0.5
@@ -39,58 +52,67 @@ const leastRounds = 3
 export async function measure(works: readonly Work[], options: RoundOptions): Promise<Measured[]> {
   const { rounds, roundMs, budgetMs = Number.POSITIVE_INFINITY, inFlight = 1 } = options
   const began = performance.now()
-  const speeds = works.map((): number[] => [])
-  const costs = works.map((): number[] => [])
+  const speeds = works.map((): Speed[] => [])
   for (const work of works) await speedOf(work, roundMs / 4, inFlight)
   for (let round = 0; round < rounds; round++) {
     if (round >= leastRounds && performance.now() - began > budgetMs) break
     for (const [index, work] of works.entries()) {
-      const { perSecond, cpuUs } = await speedOf(work, roundMs, inFlight)
-      speeds[index]?.push(perSecond)
-      costs[index]?.push(cpuUs)
+      speeds[index]?.push(await speedOf(work, roundMs, inFlight))
     }
   }
   for (const work of works) await work.end?.()
-  const measured = compare(
+  return compare(
     works.map(({ name }) => name),
     speeds,
   )
-  return measured.map((one, index) => ({ ...one, cpuUs: rounded(quantile(costs[index] ?? [], 0.5)) }))
 }
 
 /** What was measured in rounds, as medians, each against the first of its round. */
-export function compare(names: readonly string[], speeds: readonly (readonly number[])[]): Measured[] {
+export function compare(names: readonly string[], speeds: readonly (readonly Speed[])[]): Measured[] {
+  const median = (values: readonly number[]) => rounded(quantile(values, 0.5))
   return names.map((name, index) => {
     const own = speeds[index] ?? []
-    const ratios = own.map((speed, round) => speed / (speeds[0]?.[round] ?? 1))
+    const ratios = own.map(({ perSecond }, round) => perSecond / (speeds[0]?.[round]?.perSecond ?? 1))
     return {
       name,
-      perSecond: rounded(quantile(own, 0.5)),
-      ratio: rounded(quantile(ratios, 0.5)),
+      perSecond: median(own.map(({ perSecond }) => perSecond)),
+      ratio: median(ratios),
       quartiles: [rounded(quantile(ratios, 0.25)), rounded(quantile(ratios, 0.75))],
+      cpuUs: median(own.map(({ cpuUs }) => cpuUs)),
     }
   })
 }
 
-async function speedOf({ run, clear }: Work, forMs: number, inFlight: number) {
+/** Of the young: each work pays for its own, and the next one for nobody's. */
+function collectGarbage(): void {
+  gc({ type: 'minor' })
+}
+
+async function speedOf({ run, clear }: Work, forMs: number, inFlight: number): Promise<Speed> {
   let spentMs = 0
   let cpuUs = 0
   let runs = 0
   let batch = leastBatch
-  while (spentMs < forMs) {
+  const timed = async (work: () => unknown) => {
     const cpuBefore = process.cpuUsage()
     const began = performance.now()
-    if (inFlight === 1) await oneByOne(run, batch)
-    else await Promise.all(Array.from({ length: inFlight }, run))
+    await work()
     const tookMs = performance.now() - began
     const { user, system } = process.cpuUsage(cpuBefore)
     spentMs += tookMs
     cpuUs += user + system
+    return tookMs
+  }
+  while (spentMs < forMs) {
+    const tookMs = await timed(() =>
+      inFlight === 1 ? oneByOne(run, batch) : Promise.all(Array.from({ length: inFlight }, run)),
+    )
     runs += inFlight === 1 ? batch : inFlight
     // What is cleared up after each batch has room for so many.
     if (tookMs < batchMs && clear === undefined) batch *= 2
     clear?.()
   }
+  await timed(collectGarbage)
   return { perSecond: (runs / spentMs) * 1000, cpuUs: cpuUs / runs }
 }
 
