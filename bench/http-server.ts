@@ -1,7 +1,7 @@
 /**
  * A server of node:http with one page, in a process of its own: `tsx http-server.ts <way> <directory> <port> <bytes>`.
- * Tells its parent when it listens. Ways: `pagekeep/http` in front of a handler; `cache` alone; and the page as a
- * constant, which is as fast as node:http gets.
+ * Tells its parent when it listens. Ways: `pagekeep/http` in front of a handler; `cache` alone; the page as a
+ * constant, which is as fast as node:http gets; and other caches (peers/listeners.ts).
  */
 import { createServer, type RequestListener } from 'node:http'
 import { createCache } from 'pagekeep'
@@ -13,10 +13,14 @@ const [way = '', directory = '', port = '', bytes = ''] = process.argv.slice(2)
 const body = textOf('ASCII', Number(bytes))
 const type = { 'Content-Type': 'text/html; charset=utf-8' }
 
-function listener(): RequestListener {
+async function listener(): Promise<RequestListener> {
   if (way === 'constant') {
     const buffer = Buffer.from(body)
     return (_, response) => void response.writeHead(200, { ...type, 'Content-Length': buffer.length }).end(buffer)
+  }
+  if (way !== 'cache' && way !== 'pagekeep/http') {
+    const { peerListener } = await import('./peers/listeners.js')
+    return peerListener(way, directory, body)
   }
   const cache = createCache({ store: new DiskStore({ directory }) })
   if (way === 'cache') {
@@ -33,5 +37,5 @@ function listener(): RequestListener {
 
 if (process.send !== undefined) {
   process.on('disconnect', () => process.exit())
-  createServer(listener()).listen(Number(port), '127.0.0.1', () => process.send?.('listening'))
+  createServer(await listener()).listen(Number(port), '127.0.0.1', () => process.send?.('listening'))
 }

@@ -12,12 +12,13 @@ import { fileURLToPath } from 'node:url'
 import { freePort } from '../test/support/free-port.js'
 import { isInstalled, Nginx, plainConfig } from './nginx.js'
 import { measureNginxAtOnce } from './nginx-at-once.js'
+import { installedPeerWays } from './peers/listeners.js'
 import { compare, type Measured, type Speed } from './rounds.js'
 import { textOf } from './texts.js'
 import { ask, expectPage, type Server } from './wrk.js'
 
 const bytes = 10 * 1024
-/** How Node answers (http-server.ts). */
+/** How Node answers (http-server.ts); the others where they are installed. */
 const ways = ['pagekeep/http', 'cache', 'constant'] as const
 const program = fileURLToPath(new URL('http-server.ts', import.meta.url))
 /** Warming up ends when so many rounds have brought nothing. */
@@ -58,9 +59,11 @@ export async function measureServing(options: ServingOptions): Promise<Serving |
     writeFileSync(path.join(plain, 'page.html'), text)
     const port = await freePort()
     const servers: Server[] = []
-    for (const way of options.isFull ? ways : ways.slice(0, 1)) {
+    const others = options.isFull ? await installedPeerWays() : []
+    for (const way of options.isFull ? [...ways, ...others] : ways.slice(0, 1)) {
       const port = await freePort()
-      const node = await serve([way, way === 'pagekeep/http' ? pages : path.join(home, way), port, bytes])
+      const own = path.join(home, way.replace(/\W+/g, '-'))
+      const node = await serve([way, way === 'pagekeep/http' ? pages : own, port, bytes])
       nodes.push(node)
       servers.push({ name: `node, ${way}`, port, pids: [node.pid ?? 0] })
     }

@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import type { Work } from '../rounds.js'
-import type { PeerKind } from './peer.js'
+import { installedPeers } from './installed.js'
 
 export interface PeerHits {
   /** Forms of a peer that keep pages in files, or those that do not. */
@@ -16,7 +16,7 @@ const page = { key: 'page', tags: [] }
 /** Those that are not installed, or lose the page, are left out, and named on the error stream. */
 export async function hitsOfPeers({ onDisk, directory, text }: PeerHits): Promise<Work[]> {
   const works: Work[] = []
-  for (const { name, forms } of await installed()) {
+  for (const { name, forms } of await installedPeers()) {
     for (const form of name === 'pagekeep' ? [] : forms.filter(({ isOnDisk }) => isOnDisk === onDisk)) {
       const full = `${name}, ${form.name}`
       const home = path.join(directory, full.replace(/\W+/g, '-'))
@@ -35,13 +35,4 @@ export async function hitsOfPeers({ onDisk, directory, text }: PeerHits): Promis
     }
   }
   return works
-}
-
-async function installed(): Promise<readonly PeerKind[]> {
-  try {
-    return (await import('./adapters/index.js')).peers
-  } catch {
-    process.stderr.write('The other caches are left out: `npm --prefix bench/peers ci` installs them.\n')
-    return []
-  }
 }
