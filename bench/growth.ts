@@ -20,6 +20,8 @@ export interface GrowthOptions {
   readonly against: number
   readonly rounds: number
   readonly directory: string
+  /** By `performance.now()`: after that there are no more rounds than three. Default: no limit. */
+  readonly endsAtMs?: number
   readonly progress?: (text: string) => void
 }
 
@@ -44,9 +46,10 @@ const favouriteTags = 50
 const hitsPerRound = 2000
 const perRound = 100
 const tagsPerRound = 10
+const leastRounds = 3
 
 export async function measureGrowth(options: GrowthOptions): Promise<Record<GrowthWork, Growth>> {
-  const { pages, against, rounds, directory, progress = () => undefined } = options
+  const { pages, against, rounds, directory, endsAtMs = Number.POSITIVE_INFINITY, progress = () => undefined } = options
   const small = new GrownSite(against, directory)
   const large = new GrownSite(pages, directory)
   try {
@@ -56,6 +59,7 @@ export async function measureGrowth(options: GrowthOptions): Promise<Record<Grow
     const smalls: Times[] = []
     const larges: Times[] = []
     for (let at = 0; at < rounds; at++) {
+      if (at >= leastRounds && performance.now() > endsAtMs) break
       // Neither is always the first, which finds the caches of the other.
       const isLargeFirst = at % 2 === 1
       const times = await round(isLargeFirst ? [large, small] : [small, large])

@@ -1,7 +1,8 @@
 /**
  * nginx on a plain directory, on the cache's directory, and by the recipe, all asked at once, while their workers
- * share one processor: the system gives each the same time, and whatever else runs takes it from all of them. One after
- * another, two plain directories differed by 7 % over 30 turns of a second each; at once by 1 %.
+ * share one processor; whatever else runs takes it from all of them. What counts is how many requests each has answered
+ * in a second of the processor's time that it got. One after another, two plain directories differed by 7 % over 30 turns of a
+ * second each; at once by 1 %.
  *
  * Each round has nginxes of its own, since how the memory of a process happens to lie makes a difference too.
  */
@@ -53,7 +54,10 @@ export async function measureNginxAtOnce(options: AtOnceOptions): Promise<Measur
       await Promise.all(
         order.map(async (index) => {
           const server = servers[index]
-          if (server !== undefined) served[index]?.push(await ask(server, options.roundSeconds, onOne))
+          if (server === undefined) return
+          const { cpuUs } = await ask(server, options.roundSeconds, onOne)
+          if (cpuUs === 0) throw new Error('The system does not tell how much of the processor nginx got')
+          served[index]?.push({ perSecond: 1e6 / cpuUs, cpuUs })
         }),
       )
     } finally {

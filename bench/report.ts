@@ -71,8 +71,8 @@ function headOf(summary: Summary, failures: readonly string[]): string[] {
     'was done in the time as by the first line of its group, the plainest calls that do that work. In every round all',
     'of a group take their turn for a moment, so what slows the machine slows all of them; the median of the rounds',
     'counts, the quartiles say how much it can be relied upon. What the cache directory costs nginx is too little for',
-    'turns: there all are asked at once, and share a processor. Growth is the other way round: how many times as long it',
-    'takes.',
+    'turns: there all are asked at once, share a processor, and a second is one of its time. Growth is the other way',
+    'round: how many times as long it takes. The package is measured as its users get it: built.',
     '',
     `Node ${process.version}, ${availableParallelism()} cores (${cpus()[0]?.model ?? 'unknown'}), load ${loadavg()
       .map((load) => load.toFixed(1))

@@ -1,7 +1,7 @@
 /** A server under load: requests a second over the loopback, counted by wrk, and the processor time of each. */
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { promisify } from 'node:util'
 import { host } from './nginx.js'
@@ -49,16 +49,13 @@ export async function expectPage(port: number, text: string): Promise<void> {
   }
 }
 
-/** User and system time, of which Linux counts 100 a second; 0 where it cannot be read. */
+/** What the system has given all threads of these processes; 0 where it does not tell. */
 function cpuMsOf(pids: readonly number[]): number {
-  let ticks = 0
-  for (const pid of pids) {
-    try {
-      const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
-      ticks += Number(fields[11]) + Number(fields[12])
-    } catch {
-      return 0
-    }
+  try {
+    const threads = pids.flatMap((pid) => readdirSync(`/proc/${pid}/task`).map((id) => `/proc/${pid}/task/${id}`))
+    const ns = threads.map((thread) => Number(readFileSync(`${thread}/schedstat`, 'utf8').split(' ')[0]))
+    return ns.reduce((sum, one) => sum + one, 0) / 1e6
+  } catch {
+    return 0
   }
-  return ticks * 10
 }
