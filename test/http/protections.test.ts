@@ -5,6 +5,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import crypto from 'node:crypto'
 import { syncBuiltinESMExports } from 'node:module'
+import v8 from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { createCache, type PageCache } from 'pagekeep'
 import * as http from 'pagekeep/http'
 import { MemoryStore } from 'pagekeep/stores/memory'
@@ -54,6 +56,31 @@ const passes =
     expect(reply.kind).toBe('pass')
     expect(store.size).toBe(0)
   }
+
+/** How much the collector of young garbage takes for old from now on, looked at now and then. */
+class Promoted {
+  mb = 0
+  #oldMb: number
+
+  constructor() {
+    v8.setFlagsFromString('--expose-gc')
+    const gc = runInNewContext('gc')
+    // What survives is old after the second.
+    for (const _ of [1, 2]) gc()
+    this.#oldMb = this.#measure()
+  }
+
+  look(): void {
+    const oldMb = this.#measure()
+    this.mb += Math.max(0, oldMb - this.#oldMb)
+    this.#oldMb = oldMb
+  }
+
+  #measure(): number {
+    const old = v8.getHeapSpaceStatistics().find(({ space_name }) => space_name === 'old_space')
+    return (old?.space_used_size ?? 0) / 2 ** 20
+  }
+}
 
 /** Longer than a turn may take up more. */
 const takeLong = () => blockFor(2)
@@ -472,6 +499,34 @@ const protections: readonly Protection[] = [
       expect(await Promise.all([soon(1), soon(2), soon(3)])).toEqual([1, 2, 3])
     },
     without: [['crowds', 'scope.runInAsyncScope(visitor, undefined, look)', 'visitor(look)']],
+  },
+  {
+    promise: 'what visitors of one moment leave behind is garbage at once, whatever lies among what is old',
+    async holds(_, { pages }) {
+      const layer = pages()
+      await ask(layer, new Site())
+      const moment = () => {
+        const soon = (visitor: number) => {
+          const belongings = Array(2000).fill(visitor)
+          return new Promise((resolve) =>
+            layer.respondSoon(request(), new Site().origin, () => resolve(belongings.length)),
+          )
+        }
+        return Promise.all([1, 2, 3].map(soon))
+      }
+      await moment()
+      const promoted = new Promoted()
+      for (let moments = 0; moments < 4000; moments++) {
+        await moment()
+        promoted.look()
+      }
+      // Of 190.
+      expect(promoted.mb).toBeLessThan(10)
+    },
+    without: [
+      ['crowds', 'this.#waiting = new Map()', 'const gone = [...crowds]; crowds.clear(); this.rest = gone'],
+      ['crowds', 'of crowds.values()', 'of this.rest.map(([, crowd]) => crowd)'],
+    ],
   },
   {
     promise: 'requests that come together, and take long, leave the event loop its turns, in their order',
