@@ -7,6 +7,7 @@
  * - released: token and lock are gone. Whoever waited may begin.
  */
 
+import type { BigIntStats } from 'node:fs'
 import type { Disk } from './disk.js'
 import { errnoOf } from './disk-error.js'
 import { openFlags } from './files.js'
@@ -19,7 +20,7 @@ export class Lease {
   readonly mode: number
   readonly #disk: Disk
   readonly #token: string
-  readonly #inode: bigint
+  readonly #identity: string | undefined
   #lock: string | undefined
 
   private constructor(disk: Disk, stem: string) {
@@ -30,9 +31,9 @@ export class Lease {
     try {
       const fd = disk.files.open(this.path, openFlags.create, disk.fileMode)
       try {
-        const { ino, mode } = disk.files.fstat(fd)
-        this.#inode = ino
-        this.mode = Number(mode) & 0o7777
+        const stats = disk.files.fstat(fd)
+        this.#identity = identityOf(stats)
+        this.mode = Number(stats.mode) & 0o7777
       } finally {
         disk.files.close(fd)
       }
@@ -74,8 +75,8 @@ export class Lease {
       // Removed by an eviction in this instant.
     }
     try {
-      // A lock with another inode is somebody else's. Losing that race costs a second render.
-      if (this.#lock !== undefined && files.lstat(this.#lock)?.ino === this.#inode) files.unlink(this.#lock)
+      // Another lock is somebody else's. Losing that race costs a second render.
+      if (this.#lock !== undefined && identityOf(files.lstat(this.#lock)) === this.#identity) files.unlink(this.#lock)
     } catch {
       // As above.
     }
@@ -96,6 +97,14 @@ export class Lease {
     }
     return dropAbandonedLock(this.#disk, lock) ? 'again' : 'held'
   }
+}
+
+/**
+ * Tells a lock from the one before it, of the same name: the number of an inode is given again at once, to a file that
+ * was born later. A file system that keeps no time of birth is taken at the number alone.
+ */
+export function identityOf(stats: BigIntStats | undefined): string | undefined {
+  return stats && `${stats.ino}.${stats.birthtimeNs}`
 }
 
 /** Removes a lock that no token and no page shares: its fill was doomed. Says whether there is none now. */

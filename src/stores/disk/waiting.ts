@@ -10,7 +10,7 @@
  * in another container or worker thread, of which nothing can be asked, a minute after its render began.
  */
 import type { Disk } from './disk.js'
-import { dropAbandonedLock } from './lease.js'
+import { dropAbandonedLock, identityOf } from './lease.js'
 import { lockName, readLeaseName } from './lease-name.js'
 
 /** How often a wait looks by itself: the longest that a dead owner of this machine holds up whoever waits. */
@@ -19,7 +19,7 @@ const pollMs = 250
 interface Wait {
   readonly promise: Promise<void>
   /** Of the lock that was found; `undefined` when it had gone before. */
-  readonly inode: bigint | undefined
+  readonly lock: string | undefined
   end(): void
 }
 
@@ -42,7 +42,7 @@ export class Waiting {
     try {
       // The watch comes first: a lock that goes between the two is seen missing here.
       this.#stopWatching ??= this.#watch()
-      this.#waits.set(stem, { promise, inode: this.#inodeOf(stem), end })
+      this.#waits.set(stem, { promise, lock: this.#lockOf(stem), end })
       this.#look(stem)
     } catch {
       end()
@@ -90,7 +90,7 @@ export class Waiting {
       return
     }
     const { stem, token } = readLeaseName(name)
-    if (token === undefined && this.#waits.has(stem)) this.#endIf(stem, (wait) => this.#inodeOf(stem) !== wait.inode)
+    if (token === undefined && this.#waits.has(stem)) this.#endIf(stem, (wait) => this.#lockOf(stem) !== wait.lock)
   }
 
   #lookAtAll(): void {
@@ -118,25 +118,27 @@ export class Waiting {
   }
 
   /** Whether there is nothing to wait for; what a dead owner left is removed. `names`: what is in `leases/`. */
-  #isOver(stem: string, { inode }: Wait, names: readonly string[]): boolean {
+  #isOver(stem: string, { lock }: Wait, names: readonly string[]): boolean {
     const { files, layout, owner } = this.#disk
-    const lock = `${layout.leases}/${lockName(stem)}`
-    if (this.#inodeOf(stem) !== inode || dropAbandonedLock(this.#disk, lock)) return true
+    const path = `${layout.leases}/${lockName(stem)}`
+    if (this.#lockOf(stem) !== lock || dropAbandonedLock(this.#disk, path)) return true
     for (const name of names) {
       const { stem: other, token } = readLeaseName(name)
       if (other !== stem || token === undefined) continue
       const stats = files.lstat(`${layout.leases}/${name}`)
-      if (stats === undefined || stats.ino !== inode) continue
+      if (stats === undefined || identityOf(stats) !== lock) continue
       if (!owner.isAbandoned(token, Number(stats.mtimeMs))) return false
       files.unlink(`${layout.leases}/${name}`)
     }
-    // No token has the lock's inode: its page is in place, or its owner is dead.
-    if (this.#inodeOf(stem) === inode) files.unlink(lock)
+    // No token is this lock's: its page is in place, or its owner is dead. Others who wait have seen that too, and one may
+    // have begun by now.
+    if (this.#lockOf(stem) === lock) files.unlink(path)
     return true
   }
 
-  #inodeOf(stem: string): bigint | undefined {
-    return this.#disk.files.lstat(`${this.#disk.layout.leases}/${lockName(stem)}`)?.ino
+  /** Which lock there is. */
+  #lockOf(stem: string): string | undefined {
+    return identityOf(this.#disk.files.lstat(`${this.#disk.layout.leases}/${lockName(stem)}`))
   }
 
   #end(stem: string): void {

@@ -245,6 +245,41 @@ describe('the takeover time', () => {
   })
 })
 
+describe('of several who wait for an owner that died', () => {
+  it('the later ones leave the lock of the first alone, whose file may have the number of the dead one', async () => {
+    const heirs = stage.open()
+    heirs.get('prepared')
+    // Until it has cleaned up after others.
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    const owner = new Owner(systemFiles)
+    const dead = owner.mint()
+    owner.retire(dead)
+    const token = stage.path('.pagekeep/leases', `a.html~${dead}`)
+    const lock = stage.path('.pagekeep/leases/a.html.lock')
+    writeFileSync(token, '')
+    systemFiles.link(token, lock)
+    // A tick of the file system's clock.
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    let heir: ReturnType<typeof begin> | undefined
+    const files: Files = {
+      ...systemFiles,
+      names(directory) {
+        const names = systemFiles.names(directory)
+        if (heir === undefined && names.includes(`a.html~${dead}`)) {
+          systemFiles.unlink(token)
+          systemFiles.unlink(lock)
+          heir = begin(heirs, 'a.html')
+        }
+        return names
+      },
+    }
+    const later = stage.open({ files })
+    await busy(later, 'a.html').ended()
+    expect(heir?.state()).toBe('current')
+    expect(later.begin('a.html').kind).toBe('busy')
+  })
+})
+
 describe('a lock lost by mistake', () => {
   it('from a living owner costs a second render, and never keeps the first', async () => {
     const slow = begin(stage.open(), 'a.html')
