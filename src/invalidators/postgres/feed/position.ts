@@ -5,6 +5,7 @@
  * have no such snapshots; for them it is also the end of the primary's log, which lies behind those commits.
  */
 import { PagekeepError, reasonOf } from '../../../core/errors.js'
+import { codeOf } from '../database-errors.js'
 import { lsnOf } from './cursor-keeper.js'
 import type { Cursor, FeedIdentity } from './feed-source.js'
 import { covers, hasEnded, parseSnapshot } from './snapshot.js'
@@ -50,6 +51,9 @@ const clientSql = `SELECT pg_current_snapshot()::text AS snapshot, ${placeSql} A
   CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_insert_lsn()::text END AS lsn,
   (pg_current_xact_id_if_assigned() IS NOT NULL OR transaction_timestamp() <> statement_timestamp())::text AS is_inside`
 
+/** In such a transaction PostgreSQL refuses whatever is asked. */
+const failedTransaction = '25P02'
+
 /** Throws `in-transaction`, or a `TypeError` for what is no position. */
 export async function readPosition(input: PositionInput): Promise<Position> {
   if (typeof input !== 'object' || input === null) throw noPosition(input)
@@ -86,9 +90,9 @@ export function isPast(cursor: Cursor, source: 'primary' | 'standby', position: 
 }
 
 async function positionOf(client: QueryClient): Promise<Position> {
-  const status = client.getTransactionStatus?.()
   const { rows } = await client.query(clientSql).catch((thrown: unknown) => {
-    if (status === 'E') throw inTransaction(thrown)
+    // The client's status may not say so yet: who awaited what failed knows of the error before the client knows of that.
+    if (codeOf(thrown) === failedTransaction) throw inTransaction(thrown)
     throw new PagekeepError('not-settled', `The client could not be asked for its position: ${reasonOf(thrown)}.`, {
       cause: thrown,
     })
