@@ -7,6 +7,7 @@ import type { Asides } from './asides.js'
 import { type Disk, Slices } from './disk.js'
 import { diskError, errnoOf, isAbsence } from './disk-error.js'
 import { dropHomeDraft, homeDraftPrefix } from './first-use.js'
+import { identityOf } from './lease.js'
 import { readLeaseName } from './lease-name.js'
 import { markerDraftPrefix, probePrefix } from './preparation.js'
 import type { TagCompaction } from './tag-compaction.js'
@@ -42,21 +43,21 @@ export async function clearLeftovers({ disk, trash, compaction, asides }: Leftov
 
 function clearLeases(disk: Disk): void {
   const { files, layout } = disk
+  const path = (name: string) => `${layout.leases}/${name}`
+  const identity = (name: string) => identityOf(files.lstat(path(name)))
+  const isLock = (name: string) => readLeaseName(name).token === undefined
   const names = files.names(layout.leases)
-  const leases = names.map((name) => ({ name, ...readLeaseName(name) }))
-  const inFlight = new Set<bigint>()
-  for (const { name, token } of leases) {
-    if (token === undefined) continue
-    const path = `${layout.leases}/${name}`
-    removeIfAbandoned(disk, path, token)
-    const inode = files.lstat(path)?.ino
-    if (inode !== undefined) inFlight.add(inode)
+  // They come first: one that is taken while the tokens are looked at is another.
+  const locks = names.filter(isLock).map((name) => ({ name, lock: identity(name) }))
+  for (const name of names) {
+    const { token } = readLeaseName(name)
+    if (token !== undefined) removeIfAbandoned(disk, path(name), token)
   }
+  const tokens = files.names(layout.leases).filter((name) => !isLock(name))
+  const inFlight = new Set(tokens.map(identity))
   // A lock that shares its file with no token is left from a fill that was doomed, or published and then killed.
-  for (const { name, token } of leases) {
-    const path = `${layout.leases}/${name}`
-    const inode = token === undefined ? files.lstat(path)?.ino : undefined
-    if (inode !== undefined && !inFlight.has(inode)) unlinkIfThere(disk, path)
+  for (const { name, lock } of locks) {
+    if (lock !== undefined && !inFlight.has(lock) && identity(name) === lock) unlinkIfThere(disk, path(name))
   }
 }
 

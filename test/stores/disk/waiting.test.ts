@@ -280,6 +280,35 @@ describe('of several who wait for an owner that died', () => {
   })
 })
 
+describe('a store that is first used', () => {
+  it('removes what the dead left, and not the lock of a fill that begins meanwhile', async () => {
+    const others = stage.open()
+    others.get('prepared')
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    const locks = ['a.html.lock', 'b.html.lock']
+    for (const lock of locks) writeFileSync(stage.path('.pagekeep/leases', lock), '')
+    let isTold = false
+    const files: Files = {
+      ...systemFiles,
+      names(directory) {
+        const names = systemFiles.names(directory)
+        if (!isTold && names.includes('a.html.lock')) {
+          isTold = true
+          begin(others, 'a.html')
+        }
+        return names
+      },
+    }
+    const late = stage.open({ files })
+    late.get('prepared')
+    await vi.waitFor(() => {
+      expect(systemFiles.names(stage.path('.pagekeep/leases'))).not.toContain('b.html.lock')
+    })
+    expect(isTold).toBe(true)
+    expect(late.begin('a.html').kind).toBe('busy')
+  })
+})
+
 describe('a lock lost by mistake', () => {
   it('from a living owner costs a second render, and never keeps the first', async () => {
     const slow = begin(stage.open(), 'a.html')
