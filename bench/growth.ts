@@ -50,48 +50,43 @@ const leastRounds = 3
 
 export async function measureGrowth(options: GrowthOptions): Promise<Record<GrowthWork, Growth>> {
   const { pages, against, rounds, directory, endsAtMs = Number.POSITIVE_INFINITY, progress = () => undefined } = options
-  const small = new GrownSite(against, directory)
-  const large = new GrownSite(pages, directory)
+  const sites = { small: new GrownSite(against, directory), large: new GrownSite(pages, directory) }
   try {
-    await small.grow(() => undefined)
-    await large.grow((kept) => progress(`${kept} pages kept`))
-    await round([small, large])
-    const smalls: Times[] = []
-    const larges: Times[] = []
+    await sites.small.grow(() => undefined)
+    await sites.large.grow((kept) => progress(`${kept} pages kept`))
+    await round(sites, ['small', 'large'])
+    const all: Record<Size, Times>[] = []
     for (let at = 0; at < rounds; at++) {
       if (at >= leastRounds && performance.now() > endsAtMs) break
       // Neither is always the first, which finds the caches of the other.
-      const isLargeFirst = at % 2 === 1
-      const times = await round(isLargeFirst ? [large, small] : [small, large])
-      const [ofSmall, ofLarge] = isLargeFirst ? times.reverse() : times
-      if (ofSmall !== undefined) smalls.push(ofSmall)
-      if (ofLarge !== undefined) larges.push(ofLarge)
+      all.push(await round(sites, at % 2 === 0 ? ['small', 'large'] : ['large', 'small']))
       if (at % 10 === 0) progress(`round ${at} of ${rounds}`)
     }
+    const [smalls, larges] = [all.map(({ small }) => small), all.map(({ large }) => large)]
     const measured = works.map((work) => [work, compare(work, smalls, larges)])
     const growths = Object.fromEntries(measured) as Record<GrowthWork, Growth>
     const hitOfAny = { ...growths['hit of any page'], beyondFloor: beyondFloor(smalls, larges) }
     return { ...growths, 'hit of any page': hitOfAny }
   } finally {
     progress('removing the pages')
-    await small.close()
-    await large.close()
+    await sites.small.close()
+    await sites.large.close()
   }
 }
 
-type Times = Readonly<Record<GrowthWork, number>>
+type Size = 'small' | 'large'
+type Times = Record<GrowthWork, number>
 
-/** Of each site, in their order. */
-async function round(sites: readonly GrownSite[]): Promise<Times[]> {
-  const times = sites.map((): Partial<Times> => ({}))
-  const plans = sites.map(planOf)
+async function round(sites: Record<Size, GrownSite>, order: readonly Size[]): Promise<Record<Size, Times>> {
+  const plans = { small: planOf(sites.small), large: planOf(sites.large) }
+  const times = { small: {} as Times, large: {} as Times }
   for (const work of works) {
-    for (const [index, plan] of plans.entries()) Object.assign(times[index] ?? {}, { [work]: await plan[work]() })
+    for (const size of order) times[size][work] = await plans[size][work]()
   }
-  for (const [index, site] of sites.entries()) {
-    for (const page of plans[index]?.evicted ?? []) await site.fill(page)
+  for (const size of order) {
+    for (const page of plans[size].evicted) await sites[size].fill(page)
   }
-  return times as Times[]
+  return times
 }
 
 function planOf(site: GrownSite): Record<GrowthWork, () => Promise<number>> & { readonly evicted: readonly number[] } {

@@ -57,7 +57,6 @@ export async function measureServing(options: ServingOptions): Promise<Serving |
     mkdirSync(plain)
     const text = textOf('ASCII', bytes)
     writeFileSync(path.join(plain, 'page.html'), text)
-    const port = await freePort()
     const servers: Server[] = []
     const others = options.isFull ? await installedPeerWays() : []
     for (const way of options.isFull ? [...ways, ...others] : ways.slice(0, 1)) {
@@ -69,6 +68,7 @@ export async function measureServing(options: ServingOptions): Promise<Serving |
     }
     // The first request keeps the page, which nginx then has to find: nobody would answer in its place.
     await expectPage(servers[0]?.port ?? 0, text)
+    const port = await freePort()
     nginx = await Nginx.start(path.join(home, 'nginx'), port, plainConfig(pages, port, await freePort()))
     servers.unshift({ name: 'nginx, cache directory', port, pids: nginx.pids })
     for (const { port } of servers) await expectPage(port, text)

@@ -1,10 +1,10 @@
 /** A server under load: requests a second over the loopback, counted by wrk, and the processor time of each. */
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { promisify } from 'node:util'
 import { host } from './nginx.js'
+import { ranFor } from './ran-for.js'
 import type { Speed } from './rounds.js'
 
 const connections = 16
@@ -16,11 +16,11 @@ export interface Server {
   readonly pids: readonly number[]
 }
 
-/** The processor's time is the server's. `seconds` is a whole number: wrk takes no others. `before` is a command that runs wrk. */
-export async function ask({ port, pids }: Server, seconds: number, before: readonly string[] = []): Promise<Speed> {
+/** The processor's time is the server's. `seconds` is a whole number: wrk takes no others. `runner` is a command that runs wrk. */
+export async function ask({ port, pids }: Server, seconds: number, runner: readonly string[] = []): Promise<Speed> {
   const url = `http://127.0.0.1:${port}/page.html`
   const [command = '', ...args] = [
-    ...before,
+    ...runner,
     'wrk',
     '-t1',
     `-c${connections}`,
@@ -29,13 +29,14 @@ export async function ask({ port, pids }: Server, seconds: number, before: reado
     `Host: ${host}`,
     url,
   ]
-  const msBefore = cpuMsOf(pids)
+  const ranNs = () => pids.reduce((sum, pid) => sum + ranFor(pid), 0)
+  const before = ranNs()
   const { stdout } = await promisify(execFile)(command, args)
-  const cpuMs = cpuMsOf(pids) - msBefore
+  const spentNs = ranNs() - before
   const [, requests] = /(\d+) requests in/.exec(stdout) ?? []
   const [, perSecond] = /Requests\/sec:\s+([\d.]+)/.exec(stdout) ?? []
   if (perSecond === undefined || /Non-2xx/.test(stdout)) throw new Error(`wrk said: ${stdout}`)
-  return { perSecond: Number(perSecond), cpuUs: (cpuMs * 1000) / Number(requests) }
+  return { perSecond: Number(perSecond), cpuUs: spentNs / 1000 / Number(requests) }
 }
 
 /** @throws when the server answers with anything else. */
@@ -46,16 +47,5 @@ export async function expectPage(port: number, text: string): Promise<void> {
   for await (const chunk of response) answered += chunk
   if (response.statusCode !== 200 || answered !== text) {
     throw new Error(`Port ${port} answered ${response.statusCode} and ${answered.length} characters`)
-  }
-}
-
-/** What the system has given all threads of these processes; 0 where it does not tell. */
-function cpuMsOf(pids: readonly number[]): number {
-  try {
-    const threads = pids.flatMap((pid) => readdirSync(`/proc/${pid}/task`).map((id) => `/proc/${pid}/task/${id}`))
-    const ns = threads.map((thread) => Number(readFileSync(`${thread}/schedstat`, 'utf8').split(' ')[0]))
-    return ns.reduce((sum, one) => sum + one, 0) / 1e6
-  } catch {
-    return 0
   }
 }

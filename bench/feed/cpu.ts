@@ -7,6 +7,7 @@
  * feed's triggers with nobody who reads, while a lease runs; and with a reader.
  */
 import { readdirSync, readFileSync } from 'node:fs'
+import { ranFor } from '../ran-for.js'
 import { rounded } from '../rounds.js'
 import type { Bench } from './bench.js'
 import { middle } from './ratio.js'
@@ -118,16 +119,6 @@ function processes(): { pid: number; parent: number; command: string }[] {
 function cpuOf(parts: Record<Part, readonly number[]>): Record<Part, number> {
   const of = (pids: readonly number[]) => pids.reduce((sum, pid) => sum + ranFor(pid), 0)
   return { server: of(parts.server), reader: of(parts.reader), writers: of(parts.writers) }
-}
-
-function ranFor(pid: number): number {
-  try {
-    const threads = readdirSync(`/proc/${pid}/task`)
-    const ran = threads.map((thread) => readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0])
-    return ran.reduce((sum, ns) => sum + Number(ns), 0)
-  } catch {
-    return 0
-  }
 }
 
 async function commitsOf({ client }: Bench, table: string): Promise<number> {
