@@ -8,7 +8,7 @@
  *
  * Price: they also wait for what handlers of other requests do in this turn.
  *
- * Maps are replaced here, not cleared: V8 links the table of a cleared one to the next, so that from a table which has
+ * Map and set are replaced here, not cleared: V8 links the table of a cleared one to the next, so that from a table which has
  * grown old hang all who came later, and none of them goes with the young garbage.
  */
 import { AsyncResource } from 'node:async_hooks'

@@ -23,8 +23,8 @@ export function decodeText(bytes: Buffer): string {
 }
 
 /**
- * What `transcode` gives is memory of its own; large ones the kernel has to find anew each time, small ones are at hand.
- * So are strings, which V8 makes one of when somebody looks into it.
+ * What `transcode` gives is memory of its own: a large one the kernel has to find anew each time, a small one is at hand.
+ * So it is with strings: the text is put together of small ones, of which V8 makes one when somebody looks into it.
  */
 function inPieces(bytes: Buffer): string {
   recoded ??= Buffer.allocUnsafeSlow(stringBytes)
